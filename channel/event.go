@@ -2,6 +2,7 @@ package channel
 
 import (
 	"encoding/binary"
+	"encoding/json"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -38,6 +39,12 @@ type TopUp struct {
 	Amount      Amount `json:"amount"`
 }
 
+// MarshalJSON has a value receiver, because a TopUp that is not addressable would write amount as an array of limbs.
+func (t TopUp) MarshalJSON() ([]byte, error) {
+	type plain TopUp
+	return json.Marshal((*plain)(&t))
+}
+
 // TopUpHash is the eventHash of a top-up's leaf: H(0x02 ‖ channelId ‖ index).
 func TopUpHash(channelID common.Hash, index uint32) common.Hash {
 	var b [4]byte
@@ -47,7 +54,7 @@ func TopUpHash(channelID common.Hash, index uint32) common.Hash {
 
 // Entry is what a journal holds at one seq above 0: a signed event, or a top-up by its index.
 type Entry struct {
-	Event *SignedEvent `json:"event,omitempty"`
+	Event *SignedEvent `json:"event,omitempty" rlp:"nil"`
 	TopUp uint32       `json:"topUp,omitempty"` // counts only when Event is nil
 }
 

@@ -2,6 +2,7 @@ package channel
 
 import (
 	"bytes"
+	"encoding/json"
 	"math/big"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
@@ -46,6 +47,12 @@ type Params struct {
 	FundingHash     common.Hash      `json:"fundingHash"`
 	FundingDeadline uint64           `json:"fundingDeadline"` // UNIX seconds
 	IsVirtual       bool             `json:"isVirtual"`
+}
+
+// MarshalJSON has a value receiver, because a Params that is not addressable would write chainId as an array of limbs.
+func (p Params) MarshalJSON() ([]byte, error) {
+	type plain Params
+	return json.Marshal((*plain)(&p))
 }
 
 // wireParams is Params as go-ethereum's abi package wants it.

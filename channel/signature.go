@@ -83,13 +83,20 @@ func (s Signature) Verify(digest common.Hash, signer common.Address) error {
 // IsZero tells whether there is no signature.
 func (s Signature) IsZero() bool { return s == Signature{} }
 
-// MarshalText is 0x-prefixed hex.
+// MarshalText is 0x-prefixed hex; 0x alone is "none".
 func (s Signature) MarshalText() ([]byte, error) {
+	if s.IsZero() {
+		return []byte("0x"), nil
+	}
 	return []byte("0x" + hex.EncodeToString(s[:])), nil
 }
 
-// UnmarshalText reads 0x-prefixed hex and checks the form.
+// UnmarshalText reads what MarshalText wrote and checks the form. "None" is read too; Recover and Verify refuse it.
 func (s *Signature) UnmarshalText(text []byte) error {
+	if string(text) == "0x" {
+		*s = Signature{}
+		return nil
+	}
 	if len(text) != 132 || text[0] != '0' || text[1] != 'x' {
 		return fmt.Errorf("%w: expected 0x and 130 hex digits", ErrSignature)
 	}
