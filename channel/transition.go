@@ -69,10 +69,15 @@ func (v Verdict) Err() error {
 	if v.Status == Accepted {
 		return nil
 	}
+	return Refuse(CodeRejected, "%s", v.Text())
+}
+
+// Text is the status and the reason, for people.
+func (v Verdict) Text() string {
 	if v.Reason == "" {
-		return Refuse(CodeRejected, "%s", v.Status)
+		return v.Status.String()
 	}
-	return Refuse(CodeRejected, "%s: %s", v.Status, v.Reason)
+	return v.Status.String() + ": " + v.Reason
 }
 
 var initArgs = abi.Arguments{paramsArgs[0], fundingArgs[0], arguments("bytes")[0]}
