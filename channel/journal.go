@@ -3,6 +3,8 @@ package channel
 import (
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -34,17 +36,20 @@ type Journal struct {
 
 // RestoreJournal makes a Journal of what Size and Peaks gave.
 func RestoreJournal(size uint64, peaks []common.Hash) (Journal, error) {
+	if size == math.MaxUint64 { // its next leaf would have no seq
+		return Journal{}, Refuse(CodeMalformed, "a journal of %d leaves is longer than any", size)
+	}
 	if len(peaks) != compact.RangeSize(0, size) {
 		return Journal{}, Refuse(CodeMalformed, "a journal of %d leaves has %d peaks, not %d", size, compact.RangeSize(0, size), len(peaks))
 	}
-	return Journal{size, peaks}, nil
+	return Journal{size, slices.Clone(peaks)}, nil
 }
 
 // Size is the number of leaves, seq + 1 of the last.
 func (j Journal) Size() uint64 { return j.size }
 
-// Peaks are the roots of the perfect subtrees from left to right.
-func (j Journal) Peaks() []common.Hash { return j.peaks }
+// Peaks are the roots of the perfect subtrees from left to right, a copy.
+func (j Journal) Peaks() []common.Hash { return slices.Clone(j.peaks) }
 
 // Append adds a leaf hash.
 func (j Journal) Append(leaf common.Hash) Journal {

@@ -151,7 +151,7 @@ func testBytes(label string, n int) []byte {
 	return out[:n]
 }
 
-const maxUint64 = 1<<64 - 1
+const maxUint64 uint64 = 1<<64 - 1
 
 var maxUint256 = func() (v uint256.Int) { v.SetAllOne(); return }()
 
