@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -93,7 +94,7 @@ func (s *State) Bytes() []byte {
 	return append(b, s.App...)
 }
 
-// DecodeState is the inverse of Bytes.
+// DecodeState is the inverse of Bytes. It copies b, which may be a database's or the network's buffer.
 func DecodeState(b []byte, shape Shape) (*State, error) {
 	h, f := shape.HeaderLen(), shape.FundsLen()
 	if len(b) < h+f || len(b) > h+f+MaxApp {
@@ -103,6 +104,7 @@ func DecodeState(b []byte, shape Shape) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
+	b = bytes.Clone(b)
 	return &State{header, b[h : h+f : h+f], b[h+f:]}, nil
 }
 
@@ -116,16 +118,20 @@ func (s *State) Hash() common.Hash { return hashWords3(s.HashParts()) }
 
 func hashWords3(a, b, c common.Hash) common.Hash { return hashWords(a, b, c) }
 
-// Amount is what holder p (participants first, then beneficiaries) has of asset a.
+// Amount is what holder p (participants first, then beneficiaries) has of asset a. The state is of this shape, p < N + b
+// and a < assets.
 func (s *State) Amount(shape Shape, a, p int) (v Amount) {
 	i := word * (a*shape.Holders() + p)
 	v.SetBytes32(s.Funds[i : i+word])
 	return v
 }
 
-// Sums adds up the funds per asset; ok is false when a sum does not fit 256 bits.
+// Sums adds up the funds per asset; ok is false when a sum does not fit 256 bits or the funds have another length.
 func Sums(funds []byte, shape Shape) (sums []Amount, ok bool) {
 	sums, ok = make([]Amount, shape.Assets), true
+	if len(funds) != shape.FundsLen() {
+		return sums, false
+	}
 	var v Amount
 	for a := range sums {
 		for p := 0; p < shape.Holders(); p++ {
