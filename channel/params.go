@@ -203,3 +203,6 @@ func (p *Params) IsLedger() bool { return p.ModuleHash == common.Hash{} }
 
 // Domain is the EIP-712 domain of everything signed for this channel.
 func (p *Params) Domain() Domain { return NewDomain(&p.ChainID, p.Adjudicator) }
+
+// GenesisHash is eventHash_0 = H(raw genesis input), also when it is empty.
+func GenesisHash(input []byte) common.Hash { return crypto.Keccak256Hash(input) }

@@ -140,7 +140,7 @@ func (o *Objective) derive(entries []channel.Entry, now uint64) (acts []protocol
 func (o *Objective) diverge(seq uint64, event, state common.Hash, why string) []protocols.Action {
 	text := fmt.Sprintf("our derivation differs from the sequencer's at %d (%s): dispute the channel", seq, why)
 	acts := o.halt(protocols.NoteDiverged, seq, channel.CodeDiverged, text)
-	return append(acts, protocols.ToOthers(int(o.n), o.cfg.Me, protocols.Diverged{Seq: seq, EventHash: event, StateHash: state})...)
+	return append(acts, protocols.ToOthers(o.n, o.cfg.Me, protocols.Diverged{Seq: seq, EventHash: event, StateHash: state})...)
 }
 
 // onDiverged is another's word: shown to the owner, but it cannot stop us.

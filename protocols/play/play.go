@@ -298,13 +298,13 @@ func (o *Objective) onSigned(in protocols.Signed) []protocols.Action {
 		}
 		o.setSig(i, o.cfg.Me, in.Signature)
 		if !o.sequencer() {
-			return protocols.ToOthers(int(o.n), o.cfg.Me, protocols.Countersign{Seq: m.Seq, Signature: in.Signature})
+			return protocols.ToOthers(o.n, o.cfg.Me, protocols.Countersign{Seq: m.Seq, Signature: in.Signature})
 		}
 		f := o.flights[i]
 		if f.entries == nil { // after a restart: who lacks the entries asks for them
-			return protocols.ToOthers(int(o.n), o.cfg.Me, protocols.CatchUp{From: m.Seq + 1, Heads: []protocols.Head{{Update: f.update, Signatures: f.sigs}}})
+			return protocols.ToOthers(o.n, o.cfg.Me, protocols.CatchUp{From: m.Seq + 1, Heads: []protocols.Head{{Update: f.update, Signatures: f.sigs}}})
 		}
-		return protocols.ToOthers(int(o.n), o.cfg.Me, protocols.Append{
+		return protocols.ToOthers(o.n, o.cfg.Me, protocols.Append{
 			From: m.Seq + 1 - uint64(len(f.entries)), Entries: f.entries, Update: m, Signature: in.Signature,
 		})
 	case channel.Event:
