@@ -5,6 +5,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // Rules are everything δ depends on besides state and event.
@@ -87,16 +88,20 @@ var emptyGuarantees = append(append(make([]byte, 0, 64), uintWordBytes(32)...), 
 
 func uintWordBytes(v uint64) []byte { w := uintWord(v); return w[:] }
 
-// Genesis derives state 0. A rejection means that the channel cannot exist.
+// Genesis derives state 0 from the input that hashes to the params' genesisHash. A rejection means that the channel
+// cannot exist.
 func (r *Rules) Genesis(input []byte) (*State, Verdict) {
 	header := Header{Nonces: make([]uint64, r.shape.Participants)}
 	if len(input) > MaxGenesis {
 		return nil, Verdict{Status: RejectedOversize, Reason: "genesis input"}
 	}
+	if r.Module == nil && len(input) != 0 {
+		return nil, Verdict{Status: RejectedOversize, Reason: "the null module takes no genesis input"}
+	}
+	if crypto.Keccak256Hash(input) != r.Params.GenesisHash {
+		return nil, Verdict{Status: RejectedChannel, Reason: "the genesis input does not hash to the genesisHash of the params"}
+	}
 	if r.Module == nil {
-		if len(input) != 0 {
-			return nil, Verdict{Status: RejectedOversize, Reason: "the null module takes no genesis input"}
-		}
 		return &State{header, r.stakes(), emptyGuarantees}, Verdict{}
 	}
 	res := r.Module.Init(pack(initArgs, r.Params.wire(), r.Funding.wire(), input))
