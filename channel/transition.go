@@ -2,6 +2,7 @@ package channel
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
@@ -13,7 +14,7 @@ type Rules struct {
 	Params  *Params
 	Funding Funding
 	Module  Module  // nil for the null module
-	TopUps  []TopUp // what the chain recorded so far, by index
+	TopUps  []TopUp // what the chain recorded so far: TopUps[i].Index is i
 
 	id    common.Hash
 	shape Shape
@@ -53,7 +54,9 @@ func (r *Rules) Pot(counted uint32) []Amount {
 	}
 	pot := append([]Amount(nil), r.pot...)
 	for _, t := range r.TopUps[:min(int(counted), len(r.TopUps))] {
-		pot[t.Asset].Add(&pot[t.Asset], &t.Amount)
+		if int(t.Asset) < len(pot) { // ApplyTopUp counts no other
+			pot[t.Asset].Add(&pot[t.Asset], &t.Amount)
+		}
 	}
 	return pot
 }
@@ -167,6 +170,9 @@ func (r *Rules) ApplyTopUp(prev *State, seq uint64) (*State, Verdict) {
 		return nil, Verdict{Status: RejectedByModule, Reason: "the null module accepts no events"}
 	}
 	t := r.TopUps[index]
+	if t.Index != index || int(t.Participant) >= r.shape.Participants || int(t.Asset) >= r.shape.Assets {
+		return nil, Verdict{Status: RejectedAuthor, Reason: fmt.Sprintf("the chain cannot have recorded %+v as top-up %d", t, index)}
+	}
 	raised := &State{prev.Header, append([]byte(nil), prev.Funds...), prev.App}
 	raised.Header.TopUps++
 	i := word * (int(t.Asset)*r.shape.Holders() + int(t.Participant))
