@@ -1,0 +1,25 @@
+// Package derivation runs the deterministic reducers of applications: it loads a WebAssembly module, refuses what
+// could behave differently on two machines, and derives the same bytes, status and fuel from the same input everywhere.
+//
+// An Engine holds compiled code; Engine.Load turns a binary into a Module, which implements channel.Module and is safe
+// for concurrent use. Package derivation/wasm says which binaries are accepted, package derivation/meter where fuel and
+// stack are counted. A Library finds loaded modules by moduleHash; a Replayer derives the state at any seq of a journal.
+//
+// # One call
+//
+// Every call starts from the same snapshot: memory and globals as the start function left them. With the manifest's
+// fuel limit as budget the host then does, for each argument in order, charge meter.InputWord per started 32 bytes,
+// call allocate(length), and copy the argument to the pointer it returns; then it calls init, reduce or effects with
+// pointers and lengths. The i64 result, unsigned, is ptr<<32 | len; those bytes are the output. The snapshot is restored
+// before the instance serves another call, so nothing survives.
+//
+// The first that applies decides the status (docs/encoding.md 18):
+//
+//	out of fuel          a charge made the fuel negative; Fuel is then the limit
+//	rejected by module   channels.reject was called
+//	trap                 a trap of WebAssembly, the stack limit, a pointer outside of the memory
+//	output               the result is empty, too long, or its terminal byte is neither 0 nor 1
+//	accepted
+//
+// Whatever is not accepted changes nothing. What the module logs or emits is bounded and never part of the result.
+package derivation

@@ -1,0 +1,183 @@
+package derivation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/derivation/meter"
+	"github.com/evmts/channels/derivation/wasm"
+)
+
+var (
+	// ErrModule means that a binary was refused; the wrapped error says where and why.
+	ErrModule = errors.New("derivation: the module is refused")
+	// ErrOptions means that the limits asked for are outside of what a module may have.
+	ErrOptions = errors.New("derivation: bad options")
+	// ErrClosed means that the engine has been closed.
+	ErrClosed = errors.New("derivation: the engine is closed")
+	// ErrFull means that the engine holds MaxPrograms compiled modules.
+	ErrFull = errors.New("derivation: too many modules are loaded")
+)
+
+// features pins what wazero itself accepts, so that a later version cannot widen the language.
+const features = api.CoreFeatureMutableGlobal | api.CoreFeatureSignExtensionOps | api.CoreFeatureMultiValue | api.CoreFeatureBulkMemoryOperations
+
+// Config chooses how an Engine runs. The zero value is ready to use; each With… returns a changed copy.
+type Config struct {
+	interpreter bool
+	instances   int
+}
+
+// WithInterpreter selects wazero's interpreter instead of its compiler. Results are the same, 30 to 60 times slower.
+func (c Config) WithInterpreter() Config {
+	c.interpreter = true
+	return c
+}
+
+// WithInstances sets how many calls of one module run at a time, each in an instance of its own; further calls wait.
+// The default is GOMAXPROCS: calls do nothing but compute. Values below 1 mean the default.
+func (c Config) WithInstances(n int) Config {
+	c.instances = n
+	return c
+}
+
+// Engine compiles modules and runs them. It is safe for concurrent use.
+type Engine struct {
+	config  Config
+	runtime wazero.Runtime
+
+	mu       sync.Mutex
+	closed   bool
+	programs map[programKey]*program
+}
+
+type programKey struct {
+	hash      common.Hash
+	pageLimit uint32
+}
+
+// NewEngine starts an engine; Close frees its compiled code.
+func NewEngine(config Config) (*Engine, error) {
+	if config.instances < 1 {
+		config.instances = runtime.GOMAXPROCS(0)
+	}
+	rc := wazero.NewRuntimeConfigCompiler()
+	if config.interpreter {
+		rc = wazero.NewRuntimeConfigInterpreter()
+	}
+	rc = rc.WithCoreFeatures(features).WithMemoryLimitPages(wasm.MaxPages).WithDebugInfoEnabled(false).WithCloseOnContextDone(false)
+	ctx := context.Background()
+	e := &Engine{config: config, runtime: wazero.NewRuntimeWithConfig(ctx, rc), programs: make(map[programKey]*program)}
+	if err := e.installHost(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("derivation: installing the host functions: %w", err), e.runtime.Close(ctx))
+	}
+	return e, nil
+}
+
+// Close waits for the calls that are running and frees everything. Calls made afterwards trap with ErrClosed's text:
+// close the engine last.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	for _, p := range e.programs {
+		p.close()
+	}
+	return e.runtime.Close(context.Background())
+}
+
+// Options are the parts of a module's manifest that its binary does not contain. Zero limits mean the defaults.
+type Options struct {
+	FuelLimit   uint64 // of one call, at most MaxFuelLimit
+	PageLimit   uint32 // pages of 64 KiB, at most MaxPageLimit
+	MaxEvents   uint32 // per author over the channel's life, 0 = unknown
+	Sparse      bool   // nonces may have gaps, the newest wins
+	Independent bool   // an event may be authored before the previous one is supported
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.FuelLimit == 0 {
+		o.FuelLimit = DefaultFuelLimit
+	}
+	if o.PageLimit == 0 {
+		o.PageLimit = DefaultPageLimit
+	}
+	if o.FuelLimit > MaxFuelLimit {
+		return o, fmt.Errorf("%w: the fuel limit %d is above %d, the most that one transaction can execute", ErrOptions, o.FuelLimit, MaxFuelLimit)
+	}
+	if o.PageLimit > MaxPageLimit {
+		return o, fmt.Errorf("%w: the page limit %d is above %d pages of 64 KiB", ErrOptions, o.PageLimit, MaxPageLimit)
+	}
+	return o, nil
+}
+
+// ProgramHash is the hash of a module's program that its manifest commits to.
+//
+// It is the hash of the binary: as long as the chain executes no program, the binary is the only form of it that all
+// parties hold. Once programs are lowered for the chain's machine, it is the hash of the lowered program
+// (docs/encoding.md 16), and this function is the one place to change.
+func ProgramHash(binary []byte) common.Hash { return keccak(binary) }
+
+// Load checks, meters and compiles a module. The error wraps ErrModule with the place and reason (see wasm.Error), or
+// ErrOptions. Loading the same binary again is cheap: compiled code and instances are shared between all Modules that
+// have the binary and the page limit in common. The bytes of binary are not kept.
+func (e *Engine) Load(binary []byte, options Options) (*Module, error) {
+	options, err := options.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	hash := ProgramHash(binary)
+	p, err := e.program(programKey{hash, options.PageLimit}, binary)
+	if err != nil {
+		return nil, err
+	}
+	m := &Module{program: p, manifest: channel.Manifest{
+		ProgramHash: hash, FuelLimit: options.FuelLimit, PageLimit: options.PageLimit,
+		MaxEvents: options.MaxEvents, Sparse: options.Sparse, Independent: options.Independent,
+	}}
+	m.hash = m.manifest.Hash()
+	return m, nil
+}
+
+func (e *Engine) program(key programKey, binary []byte) (*program, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, ErrClosed
+	}
+	if p := e.programs[key]; p != nil {
+		return p, nil
+	}
+	if len(e.programs) >= MaxPrograms {
+		return nil, fmt.Errorf("%w: the limit is %d; restart with the modules that are needed", ErrFull, MaxPrograms)
+	}
+	decoded, err := wasm.Decode(binary)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrModule, err)
+	}
+	if err := decoded.CheckABI(key.pageLimit); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrModule, err)
+	}
+	metered, err := meter.Rewrite(decoded, key.pageLimit, StartFuel)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrModule, err)
+	}
+	p, err := e.compile(metered)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrModule, err)
+	}
+	p.size, p.functions = len(binary), len(decoded.Functions)
+	e.programs[key] = p
+	return p, nil
+}

@@ -1,0 +1,38 @@
+// Package meter rewrites a module so that it counts its own fuel and the height of its own stack, the same on every
+// engine that can run WebAssembly. The rules below are part of the semantics of a module (docs/protocol.md §2): each
+// executor, whether it runs the rewritten module or interprets the original, must charge and stop at the same points.
+//
+// # Fuel
+//
+// One unit of fuel is meant to be at least one unit of gas of the chain's machine, so that an event within its fuel
+// limit can be executed on chain within a known gas budget. Weight gives the fuel of an instruction.
+//
+// A call starts with the manifest's fuel limit. Charging n means: fuel -= n; if fuel < 0 the call ends at once as "out
+// of fuel", whatever else would have happened. Charges are made at these points and nowhere else:
+//
+//	input        before each argument is copied in: InputWord per started 32 bytes
+//	block        at the beginning of each basic block: Block plus the weights of all its instructions
+//	host         inside each host function, before it acts: HostCall plus a rate per started 32 bytes of its length
+//	bulk         before memory.copy and memory.fill act, and before they check bounds: BulkWord per started 32 bytes
+//	grow         before memory.grow succeeds: GrowPage per page asked for; a memory.grow that fails charges nothing
+//
+// A basic block begins at the entry of a function, after loop, if, else, end and br_if. It extends to the next such point; calls do not end it. Code that no path reaches syntactically (after br,
+// br_table, return, unreachable, up to the end or else of the enclosing block) is dropped and belongs to no block. The
+// entry block of a function also pays Local for each of its locals that is not a parameter. The end of the function
+// itself counts as return.
+//
+// # Stack
+//
+// A frame costs FrameBase + the largest number of operands its function has at any reachable point + one per started
+// LocalsPerSlot parameters and locals. When a function is entered, before its first block is charged, the cost is
+// added to the height of the stack; if that makes more than StackLimit, the call traps (stack exhausted). When it
+// returns, the cost is taken off. Host functions have no frame. StackLimit leaves room in the EVM's 1,024 slots.
+//
+// # What is injected
+//
+// Two globals (fuel: i64, height: i32), one function per import that charges and calls it, and one each for
+// memory.copy, memory.fill and memory.grow; two locals per function. They have indices above those that the module
+// was validated with, so no instruction of the module can name them. The exports are replaced by the required ones,
+// plus the injected globals and the module's mutable globals under names the host uses to reset them. The maximum of
+// the memory is lowered to the page limit, so that memory.grow beyond it gives -1 everywhere.
+package meter
