@@ -141,16 +141,19 @@ func (n *Node) Publish(ctx context.Context, key *ecdsa.PrivateKey, to *common.Ad
 	if err != nil {
 		return nil, fmt.Errorf("nonce of %s: %w", from, err)
 	}
-	price, err := eth.SuggestGasPrice(ctx)
+	head, err := eth.HeaderByNumber(ctx, nil)
 	if err != nil {
-		return nil, fmt.Errorf("gas price: %w", err)
+		return nil, fmt.Errorf("base fee: %w", err)
 	}
+	// A fixed tip: anvil suggests what recent transactions paid, so that offering more than suggested grows without end.
+	tip := big.NewInt(1_000_000)
+	price := new(big.Int).Add(new(big.Int).Mul(head.BaseFee, big.NewInt(3)), tip)
 	gas, err := eth.EstimateGas(ctx, ethereum.CallMsg{From: from, To: to, Value: value, Data: data})
 	if err != nil {
 		return nil, fmt.Errorf("estimate gas: %w", err)
 	}
-	tx, err := types.SignNewTx(key, types.LatestSignerForChainID(id), &types.LegacyTx{
-		Nonce: nonce, GasPrice: new(big.Int).Mul(price, big.NewInt(2)), Gas: gas + gas/4, To: to, Value: value, Data: data,
+	tx, err := types.SignNewTx(key, types.LatestSignerForChainID(id), &types.DynamicFeeTx{
+		ChainID: id, Nonce: nonce, GasTipCap: tip, GasFeeCap: price, Gas: gas + gas/4, To: to, Value: value, Data: data,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)

@@ -1,0 +1,205 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/rpc"
+)
+
+// rpcHeader is the part of a block that a feed needs. The hash is the node's word: chains differ in what they hash.
+type rpcHeader struct {
+	Number     *hexutil.Uint64 `json:"number"`
+	Hash       *common.Hash    `json:"hash"`
+	ParentHash common.Hash     `json:"parentHash"`
+	Time       hexutil.Uint64  `json:"timestamp"`
+}
+
+func (h *rpcHeader) ref() (BlockRef, bool) {
+	if h == nil || h.Number == nil || h.Hash == nil || *h.Hash == (common.Hash{}) {
+		return BlockRef{}, false
+	}
+	return BlockRef{uint64(*h.Number), *h.Hash, h.ParentHash, uint64(h.Time)}, true
+}
+
+// heads are the node's newest blocks per level at one moment. A level that the node does not know is the zero BlockRef.
+type heads struct{ latest, safe, finalized BlockRef }
+
+func (h heads) at(l Level) BlockRef {
+	switch l {
+	case Finalized:
+		return h.finalized
+	case Safe:
+		return h.safe
+	default:
+		return h.latest
+	}
+}
+
+// heads asks for all levels in one request. A node that has no safe or finalized block yet (no batch has reached L1), or
+// that does not know the tags, gives the zero BlockRef for them: nothing is safe. Counting confirmations instead would
+// call blocks safe that only the sequencer has seen.
+func (c *Chain) heads(ctx context.Context) (h heads, err error) {
+	tags := [...]string{"latest", "safe", "finalized"}
+	headers := make([]*rpcHeader, len(tags))
+	batch := make([]rpc.BatchElem, len(tags))
+	for i, tag := range tags {
+		batch[i] = rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{tag, false}, Result: &headers[i]}
+	}
+	if err := c.batch(ctx, "heads", batch); err != nil {
+		return h, err
+	}
+	if batch[0].Error != nil {
+		return h, c.failed("heads", batch[0].Method, batch[0].Error)
+	}
+	var ok bool
+	if h.latest, ok = headers[0].ref(); !ok {
+		return h, fmt.Errorf("the node has no latest block: %w", ErrUnreachable)
+	}
+	if batch[1].Error == nil {
+		h.safe, _ = headers[1].ref()
+	}
+	if batch[2].Error == nil {
+		h.finalized, _ = headers[2].ref()
+	}
+	return h, nil
+}
+
+func (c *Chain) batch(ctx context.Context, during string, batch []rpc.BatchElem) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
+	defer cancel()
+	if err := c.rpc.BatchCallContext(ctx, batch); err != nil {
+		return c.failed(during, batch[0].Method, err)
+	}
+	return nil
+}
+
+// headers are the canonical blocks with these numbers; ok[i] is false for a block that the node does not have.
+func (c *Chain) headers(ctx context.Context, numbers []uint64) (refs []BlockRef, ok []bool, err error) {
+	found := make([]*rpcHeader, len(numbers))
+	batch := make([]rpc.BatchElem, len(numbers))
+	for i, n := range numbers {
+		batch[i] = rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{hexutil.Uint64(n), false}, Result: &found[i]}
+	}
+	if err := c.batch(ctx, "headers", batch); err != nil {
+		return nil, nil, err
+	}
+	refs, ok = make([]BlockRef, len(numbers)), make([]bool, len(numbers))
+	for i := range numbers {
+		if batch[i].Error != nil {
+			return nil, nil, c.failed("headers", batch[i].Method, batch[i].Error)
+		}
+		refs[i], ok[i] = found[i].ref()
+		if ok[i] && refs[i].Number != numbers[i] {
+			return nil, nil, fmt.Errorf("asked for block %d, got %d: %w", numbers[i], refs[i].Number, errInconsistent)
+		}
+	}
+	return refs, ok, nil
+}
+
+func (c *Chain) header(ctx context.Context, number uint64) (BlockRef, bool, error) {
+	refs, ok, err := c.headers(ctx, []uint64{number})
+	if err != nil {
+		return BlockRef{}, false, err
+	}
+	return refs[0], ok[0], nil
+}
+
+// filter is the address and topic part of eth_getLogs.
+type filter struct {
+	addresses []common.Address
+	topics    [][]common.Hash
+}
+
+func (f filter) query() map[string]any {
+	q := map[string]any{}
+	if len(f.addresses) > 0 {
+		q["address"] = f.addresses
+	}
+	if len(f.topics) > 0 {
+		topics := make([]any, len(f.topics))
+		for i, alternatives := range f.topics {
+			if len(alternatives) > 0 { // null is "anything"
+				topics[i] = alternatives
+			}
+		}
+		q["topics"] = topics
+	}
+	return q
+}
+
+// logsOfBlocks asks by block hash, so that logs and heads cannot disagree: a block that was reorganised away in between
+// is an error of the node, not an empty answer.
+func (c *Chain) logsOfBlocks(ctx context.Context, f filter, blocks []BlockRef) ([]types.Log, error) {
+	found := make([][]types.Log, len(blocks))
+	batch := make([]rpc.BatchElem, len(blocks))
+	for i, b := range blocks {
+		q := f.query()
+		q["blockHash"] = b.Hash
+		batch[i] = rpc.BatchElem{Method: "eth_getLogs", Args: []any{q}, Result: &found[i]}
+	}
+	if err := c.batch(ctx, "logs", batch); err != nil {
+		return nil, err
+	}
+	var logs []types.Log
+	for i, b := range blocks {
+		if batch[i].Error != nil {
+			return nil, c.failed("logs", batch[i].Method, batch[i].Error)
+		}
+		for _, l := range found[i] {
+			if l.BlockHash != b.Hash || l.BlockNumber != b.Number {
+				return nil, fmt.Errorf("a log of block %d (%s) among those of %s: %w", l.BlockNumber, l.BlockHash, b, errInconsistent)
+			}
+		}
+		logs = append(logs, found[i]...)
+	}
+	return logs, f.check(logs)
+}
+
+// logsOfRange asks for the blocks from..to, both included.
+func (c *Chain) logsOfRange(ctx context.Context, f filter, from, to uint64) ([]types.Log, error) {
+	q := f.query()
+	q["fromBlock"], q["toBlock"] = hexutil.Uint64(from), hexutil.Uint64(to)
+	var logs []types.Log
+	if err := c.call(ctx, "logs", &logs, "eth_getLogs", q); err != nil {
+		return nil, err
+	}
+	for i := range logs {
+		if n := logs[i].BlockNumber; n < from || n > to {
+			return nil, fmt.Errorf("a log of block %d among those of %d to %d: %w", n, from, to, errInconsistent)
+		}
+	}
+	return logs, f.check(logs)
+}
+
+// check refuses what was not asked for, and logs out of order or twice.
+func (f filter) check(logs []types.Log) error {
+	for i := range logs {
+		l := &logs[i]
+		switch {
+		case l.Removed:
+			return fmt.Errorf("log %d of block %d is marked as removed: %w", l.Index, l.BlockNumber, errInconsistent)
+		case !f.matches(l):
+			return fmt.Errorf("log %d of block %d by %s was not asked for: %w", l.Index, l.BlockNumber, l.Address, errInconsistent)
+		case i > 0 && (l.BlockNumber < logs[i-1].BlockNumber || l.BlockNumber == logs[i-1].BlockNumber && l.Index <= logs[i-1].Index):
+			return fmt.Errorf("log %d of block %d after log %d of block %d: %w", l.Index, l.BlockNumber, logs[i-1].Index, logs[i-1].BlockNumber, errInconsistent)
+		}
+	}
+	return nil
+}
+
+func (f filter) matches(l *types.Log) bool {
+	if len(f.addresses) > 0 && !slices.Contains(f.addresses, l.Address) {
+		return false
+	}
+	for i, alternatives := range f.topics {
+		if len(alternatives) > 0 && (i >= len(l.Topics) || !slices.Contains(alternatives, l.Topics[i])) {
+			return false
+		}
+	}
+	return true
+}

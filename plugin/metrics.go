@@ -1,0 +1,80 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// chainMetrics are the op_channels_chain_* metrics.
+type chainMetrics struct {
+	head       *prometheus.GaugeVec
+	lag        prometheus.Gauge
+	logs       prometheus.Counter
+	rewinds    prometheus.Counter
+	rewound    prometheus.Counter
+	rpcErrors  *prometheus.CounterVec
+	txs        *prometheus.CounterVec
+	txPending  prometheus.Gauge
+	txDuration prometheus.Histogram
+}
+
+const metricsNamespace, metricsSubsystem = "op_channels", "chain"
+
+// Results of a transaction, the values of the label of op_channels_chain_tx_total.
+const (
+	txSuccess  = "success"
+	txReverted = "reverted" // mined, without effect
+	txRefused  = "refused"  // the simulation failed, nothing was sent
+	txFailed   = "failed"   // could not be sent
+	txResent   = "resent"   // sent again with the same place in the order
+)
+
+func newMetrics(reg prometheus.Registerer) (*chainMetrics, error) {
+	name := func(n, help string) prometheus.Opts {
+		return prometheus.Opts{Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: n, Help: help}
+	}
+	m := &chainMetrics{
+		head:      prometheus.NewGaugeVec(prometheus.GaugeOpts(name("head", "Number of the newest block delivered, by trust level.")), []string{"level"}),
+		lag:       prometheus.NewGauge(prometheus.GaugeOpts(name("lag_blocks", "Blocks between the node's newest one and the newest delivered."))),
+		logs:      prometheus.NewCounter(prometheus.CounterOpts(name("logs_total", "Logs delivered."))),
+		rewinds:   prometheus.NewCounter(prometheus.CounterOpts(name("rewinds_total", "Reorganisations that reached delivered blocks."))),
+		rewound:   prometheus.NewCounter(prometheus.CounterOpts(name("rewound_blocks_total", "Delivered blocks that were taken back."))),
+		rpcErrors: prometheus.NewCounterVec(prometheus.CounterOpts(name("rpc_errors_total", "Failed requests to the node, by what was being done.")), []string{"during"}),
+		txs:       prometheus.NewCounterVec(prometheus.CounterOpts(name("tx_total", "Transactions by result.")), []string{"result"}),
+		txPending: prometheus.NewGauge(prometheus.GaugeOpts(name("tx_pending", "Transactions accepted and not finished."))),
+		txDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "tx_duration_seconds",
+			Help:    "Time from submission to receipt.",
+			Buckets: []float64{.05, .1, .25, .5, 1, 2, 4, 8, 16, 32, 64, 128, 256},
+		}),
+	}
+	if reg == nil {
+		return m, nil
+	}
+	for _, err := range []error{
+		register(reg, &m.head), register(reg, &m.lag), register(reg, &m.logs), register(reg, &m.rewinds), register(reg, &m.rewound),
+		register(reg, &m.rpcErrors), register(reg, &m.txs), register(reg, &m.txPending), register(reg, &m.txDuration),
+	} {
+		if err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return m, nil
+}
+
+// register keeps what was registered before, so that a second connection in one process adds to the same figures.
+func register[C prometheus.Collector](reg prometheus.Registerer, c *C) error {
+	err := reg.Register(*c)
+	var known prometheus.AlreadyRegisteredError
+	if !errors.As(err, &known) {
+		return err
+	}
+	existing, ok := known.ExistingCollector.(C)
+	if !ok {
+		return err
+	}
+	*c = existing
+	return nil
+}
