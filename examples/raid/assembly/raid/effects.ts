@@ -1,0 +1,130 @@
+// What the World remembers: increments of two tables of the genesis' namespace.
+//
+//   RaidResult  key (address player)                 fields raids, wins (uint32), xp, damage (uint64)
+//   Loot        key (address player, uint32 itemId)  field amount (uint32)
+//
+// Every increment is one effect, and a channel may have 32 of them in 8 KiB: for a party of up to six heroes
+// all the results fit. What does not fit is dropped from the end of the order xp, wins, raids, damage, loot
+// (rare items first), and within one of these the smallest amounts first.
+
+import { putWord } from "../channel/abi";
+import { allocate, answer, narrow } from "../channel/host";
+import { Item, Outcome, carried, damage, healed, inWorld, isHero, namespace_, outcome, owner, room, seats, silent } from "./layout";
+
+const MAX_EFFECTS: u32 = 32;
+const MAX_BYTES: u32 = 8 << 10;
+/** Bytes of one effect with one key word, its offset included; each further key word adds 32. */
+const EFFECT_SIZE: u32 = 320;
+const OP_INCREMENT: u64 = 2;
+
+const XP_PER_ROOM: u32 = 10;
+const XP_OF_VICTORY: u32 = 50;
+
+// Fields of RaidResult.
+const RAIDS: u32 = 0;
+const WINS: u32 = 1;
+const XP: u32 = 2;
+const DAMAGE: u32 = 3;
+
+/** One increment that is to be written; 16 bytes: seat, item (0: RaidResult), field, delta. */
+const RECORD: u32 = 16;
+let records: usize = 0;
+let count: u32 = 0;
+let bytes: u32 = 64; // the array's offset and length
+
+export function writeEffects(): u64 {
+  records = allocate(MAX_EFFECTS * RECORD);
+  const end = outcome();
+  if (inWorld() && end != 0 && end != Outcome.CalledOff) {
+    field(XP);
+    field(WINS);
+    field(RAIDS);
+    field(DAMAGE);
+    for (let item: u32 = Item.Count; item > 0; item--) take(item, 0);
+  }
+  return encode();
+}
+
+function field(f: u32): void {
+  take(0, f);
+}
+
+/** How much the hero in seat `i` gains. Who fell silent has taken part, and that is all. */
+function gain(i: u32, item: u32, f: u32): u32 {
+  if (!isHero(i)) return 0;
+  const won = outcome() == Outcome.Won;
+  if (item != 0) return won ? carried(i, item) : 0;
+  if (f == RAIDS) return 1;
+  if (silent() & (1 << i)) return 0;
+  if (f == WINS) return won ? 1 : 0;
+  if (f == DAMAGE) return damage(i);
+  return damage(i) + healed(i) + room() * XP_PER_ROOM + (won ? XP_OF_VICTORY : 0);
+}
+
+/** Takes the gains of all heroes in one field, the greatest first, while there is room. */
+function take(item: u32, f: u32): void {
+  const n = seats();
+  const size = item == 0 ? EFFECT_SIZE : EFFECT_SIZE + 32;
+  let done: u32 = 0;
+  while (count < MAX_EFFECTS && bytes + size <= MAX_BYTES) {
+    let best: u32 = 0;
+    let most: u32 = 0;
+    for (let i: u32 = 0; i < n; i++) {
+      const g: u32 = done & (1 << i) ? 0 : gain(i, item, f);
+      if (g > most) {
+        most = g;
+        best = i;
+      }
+    }
+    if (most == 0) return;
+    done |= 1 << best;
+    const at = records + count * RECORD;
+    store<u32>(at, best);
+    store<u32>(at, item, 4);
+    store<u32>(at, f, 8);
+    store<u32>(at, most, 12);
+    count++;
+    bytes += size;
+  }
+}
+
+/** abi.encode(Effect[]). */
+function encode(): u64 {
+  const out = allocate(bytes);
+  memory.fill(out, 0, bytes);
+  let at = putWord(putWord(out, 32), count);
+  const base = at; // element offsets count from here
+  const result = allocate(64);
+  tableId(result, "RaidResult");
+  tableId(result + 32, "Loot");
+  at += count << 5;
+  for (let k: u32 = 0; k < count; k++) {
+    putWord(base + (k << 5), at - base);
+    at = encodeEffect(at, records + k * RECORD, result);
+  }
+  return answer(out, bytes);
+}
+
+function encodeEffect(start: usize, record: usize, tables: usize): usize {
+  const item = load<u32>(record, 4);
+  const keys: u32 = item == 0 ? 1 : 2;
+  let at = putWord(start, OP_INCREMENT);
+  memory.copy(at, item == 0 ? tables : tables + 32, 32);
+  at = putWord(at + 32, 128);
+  at = putWord(at, 160 + (keys << 5));
+  at = putWord(at, keys);
+  memory.copy(at + 12, owner(load<u32>(record)), 20);
+  at += 32;
+  if (item != 0) at = putWord(at, item);
+  at = putWord(at, 64); // length of data
+  at = putWord(at, load<u32>(record, 8));
+  return putWord(at, load<u32>(record, 12));
+}
+
+/** "tb" ‖ namespace (14) ‖ name (16). */
+function tableId(at: usize, name: string): void {
+  memory.fill(at, 0, 32);
+  store<u16>(at, 0x6274);
+  memory.copy(at + 2, namespace_(), 14);
+  narrow(name, at + 16);
+}
