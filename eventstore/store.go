@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/ethereum/go-ethereum/common"
@@ -88,7 +89,10 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		FormatMajorVersion: pebble.FormatNewest, Logger: pebbleLogger{s},
 		EventListener: &pebble.EventListener{
 			// A flush or compaction that fails is a disk that fails: its retries would only hide it.
-			BackgroundError: func(err error) { s.poison(fmt.Errorf("background work of the database: %w", err)) },
+			BackgroundError: func(err error) {
+				s.poison(fmt.Errorf("background work of the database: %w", err))
+				time.Sleep(failureBackoff)
+			},
 			// The read that hit it reports it; other channels stay usable.
 			DataCorruption: func(info pebble.DataCorruptionInfo) { s.logger.Error("Store is damaged", "info", info.String()) },
 		},
@@ -98,6 +102,9 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	}
 	return o
 }
+
+// failureBackoff is how long failed background work waits: the database itself tries again at once, for ever.
+const failureBackoff = time.Second
 
 // openPebble turns the database's panics on a failing disk into errors.
 func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
