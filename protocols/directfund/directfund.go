@@ -39,7 +39,6 @@ type Config struct {
 	Genesis []byte         // genesis input
 	Update0 channel.Update // over leaf 0, derived by ourselves
 	Me      uint8
-	Propose bool // we are the proposer
 	// Margin is how many seconds before the funding deadline we stop depositing.
 	Margin uint64
 	// Stall is after how many seconds without progress messages are sent again.
@@ -54,6 +53,7 @@ type Objective struct {
 	phase    Phase
 	sigs     []channel.Signature
 	joins    []channel.Signature
+	proposer bool
 	signed   bool         // we decided to sign Update 0
 	asked    []bool       // deposits submitted, by asset
 	view     channelFacts // newest picture of the chain
@@ -63,6 +63,13 @@ type Objective struct {
 }
 
 type channelFacts = protocols.ChainView
+
+// Propose is New for the participant that proposes the channel to the others.
+func Propose(cfg *Config) Objective {
+	o := New(cfg)
+	o.proposer = true
+	return o
+}
 
 // New is an objective whose signature nobody has asked for yet.
 func New(cfg *Config) Objective {
@@ -74,11 +81,12 @@ func New(cfg *Config) Objective {
 }
 
 type record struct {
-	Phase  uint8
-	Signed bool
-	Sigs   []channel.Signature
-	Joins  []channel.Signature
-	Reason string
+	Phase    uint8
+	Proposer bool
+	Signed   bool
+	Sigs     []channel.Signature
+	Joins    []channel.Signature
+	Reason   string
 }
 
 // Restore is the inverse of what RecordObjective stored.
@@ -88,16 +96,21 @@ func Restore(cfg *Config, data []byte) (Objective, error) {
 	if err := rlp.DecodeBytes(data, &r); err != nil || len(r.Sigs) != int(o.n) || len(r.Joins) != int(o.n) || Phase(r.Phase) > Abandoned {
 		return o, fmt.Errorf("restore directfund of %s: the record is malformed (%v)", cfg.Rules.ID(), err)
 	}
-	o.phase, o.signed, o.sigs, o.joins, o.reason = Phase(r.Phase), r.Signed, r.Sigs, r.Joins, r.Reason
+	o.phase, o.proposer, o.signed, o.sigs, o.joins, o.reason = Phase(r.Phase), r.Proposer, r.Signed, r.Sigs, r.Joins, r.Reason
 	return o, nil
 }
 
-func (o *Objective) save() protocols.Action {
-	data, err := rlp.EncodeToBytes(record{uint8(o.phase), o.signed, o.sigs, o.joins, o.reason})
+// Encode is what Restore reads.
+func (o Objective) Encode() []byte {
+	data, err := rlp.EncodeToBytes(record{uint8(o.phase), o.proposer, o.signed, o.sigs, o.joins, o.reason})
 	if err != nil {
 		panic(err) // the record's type is fixed and encodable
 	}
-	return protocols.RecordObjective{Name: Name, Data: data}
+	return data
+}
+
+func (o *Objective) save() protocols.Action {
+	return protocols.RecordObjective{Name: Name, Data: o.Encode()}
 }
 
 // Phase, Signatures on Update 0, Joins by participant, and the reason of an abandoned channel.
@@ -278,7 +291,7 @@ func (o *Objective) tell(peer uint8) (acts []protocols.Action) {
 	if o.phase > Funding || peer >= o.n || peer == o.cfg.Me {
 		return nil
 	}
-	if o.cfg.Propose && o.signed && !o.complete(peer) {
+	if o.proposer && o.signed && !o.complete(peer) {
 		acts = append(acts, protocols.Send{To: peer, Body: o.proposal()})
 	}
 	return append(acts, o.accept(peer)...)

@@ -20,7 +20,6 @@ type Config struct {
 	Genesis []byte // genesis input
 	Start   play.Point
 	Me      uint8
-	Propose bool   // we proposed the channel
 	Attest  bool   // we attest for the channel's World
 	Margin  uint64 // no deposit later than this before the funding deadline
 	Skew    uint64 // how far an event's timestamp may be ahead of our clock
@@ -61,9 +60,16 @@ func New(cfg *Config) Lifecycle {
 	}
 }
 
+// Propose is New for the participant that proposes the channel to the others.
+func Propose(cfg *Config) Lifecycle {
+	l := New(cfg)
+	l.fund = directfund.Propose(fundConfig(cfg))
+	return l
+}
+
 func fundConfig(c *Config) *directfund.Config {
 	return &directfund.Config{
-		Rules: c.Rules, Genesis: c.Genesis, Update0: c.Start.Update(c.Rules.ID()), Me: c.Me, Propose: c.Propose,
+		Rules: c.Rules, Genesis: c.Genesis, Update0: c.Start.Update(c.Rules.ID()), Me: c.Me,
 		Margin: c.Margin, Stall: c.Stall,
 	}
 }

@@ -1,0 +1,259 @@
+package sidecar
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
+	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/eventstore"
+	"github.com/evmts/channels/protocols"
+)
+
+// Chain is what the engine needs of an L2: facts in order, and transactions.
+type Chain interface {
+	Steps() <-chan ChainStep
+	// Submit takes a transaction; it never blocks. How it ended comes on Results.
+	Submit(TxRequest)
+	Results() <-chan TxResult
+}
+
+// BlockPos is a block; Time in UNIX seconds.
+type BlockPos struct {
+	Number uint64
+	Hash   common.Hash
+	Time   uint64
+}
+
+// ChainStep is one advance of the chain, applied as a whole.
+type ChainStep struct {
+	Rewind  *BlockPos // everything above this block is gone; such a step has no facts
+	Facts   []ChainFact
+	Head    BlockPos // newest block delivered
+	Trusted BlockPos // newest block at the level of trust that policy demands; its facts count
+}
+
+// FactKind names what happened on chain.
+type FactKind string
+
+const (
+	FactDeposited FactKind = "deposited"
+	FactFunded    FactKind = "funded"
+	FactRefunded  FactKind = "refunded"
+	FactConcluded FactKind = "concluded"
+	FactSettled   FactKind = "settled"
+)
+
+// ChainFact is one event of a contract, about one channel.
+type ChainFact struct {
+	Channel   common.Hash
+	Kind      FactKind
+	Block     uint64
+	BlockHash common.Hash
+	LogIndex  uint32
+	TxHash    common.Hash
+	Detail    FactDetail
+}
+
+// FactDetail are the fields of all kinds; each uses its own.
+type FactDetail struct {
+	Participant uint8
+	Asset       common.Address
+	Amount      channel.Amount
+	Seq         uint64
+	JournalRoot common.Hash
+	StateHash   common.Hash
+}
+
+type chainFact = ChainFact
+
+// TxRequest is a transaction that a channel needs, with what it is built from.
+type TxRequest struct {
+	Channel  common.Hash
+	Tx       protocols.Tx
+	Params   *channel.Params
+	Funding  channel.Funding
+	Me       uint8
+	Conclude *Conclusion // conclude and settle
+	Settle   *Settlement
+}
+
+// Conclusion is the state a channel ends at and the consent to it.
+type Conclusion struct {
+	Update     channel.Update
+	Signatures []channel.Signature
+	Closes     []channel.Signature // nil at a terminal state
+	State      *channel.State
+}
+
+// Settlement is what an attestor brings to a World.
+type Settlement struct {
+	World           World
+	Genesis         []byte
+	Effects         []channel.Effect
+	Joins           []channel.Signature // by participant, zero where the deposit is the consent
+	Attestation     channel.Signature
+	AttestedEffects channel.Signature
+}
+
+// TxResult is how a TxRequest ended.
+type TxResult struct {
+	Channel common.Hash
+	Tx      protocols.Tx
+	TxHash  common.Hash
+	GasUsed uint64
+	Err     error
+}
+
+// chainState is the loop's picture of the chain.
+type chainState struct {
+	head, trusted BlockPos
+}
+
+const cursorName = "chain"
+
+func (e *Engine) restoreChain() error {
+	for _, c := range e.channels {
+		facts, err := e.cfg.Store.Facts(c.id)
+		if err != nil {
+			return fmt.Errorf("read the facts of %s: %w", c.id, err)
+		}
+		for _, f := range facts {
+			fact := ChainFact{Channel: f.Channel, Kind: FactKind(f.Kind), Block: f.Block, BlockHash: f.BlockHash, LogIndex: f.LogIndex, TxHash: f.TxHash}
+			if err := rlp.DecodeBytes(f.Data, &fact.Detail); err != nil {
+				return fmt.Errorf("fact %s of %s in block %d: %w", f.Kind, c.id, f.Block, err)
+			}
+			c.facts = append(c.facts, fact)
+		}
+	}
+	return nil
+}
+
+// Cursor is where the feed goes on after a restart; ok is false at the first start.
+func Cursor(store *eventstore.Store) (pos BlockPos, ok bool, err error) {
+	cur, err := store.Cursor(cursorName)
+	if errors.Is(err, eventstore.ErrNotFound) {
+		return pos, false, nil
+	}
+	return BlockPos{Number: cur.Number, Hash: cur.Hash}, err == nil, err
+}
+
+// onStep applies one advance of the chain.
+func (e *Engine) onStep(s ChainStep) {
+	if s.Rewind != nil {
+		e.cfg.Log.Warn("The chain reorganised", "to", s.Rewind.Number, "hash", s.Rewind.Hash)
+		e.batch.RewindFacts(s.Rewind.Number, s.Rewind.Hash)
+		e.batch.PutCursor(cursorName, s.Rewind.Number, s.Rewind.Hash)
+		for _, c := range e.channels {
+			c.facts = slices.DeleteFunc(slices.Clone(c.facts), func(f chainFact) bool { return f.Block > s.Rewind.Number })
+		}
+	}
+	for _, f := range s.Facts {
+		c := e.channels[f.Channel]
+		if c == nil {
+			continue // somebody else's channel
+		}
+		data, err := rlp.EncodeToBytes(f.Detail)
+		if err != nil {
+			e.cfg.Log.Error("Cannot encode a fact", "kind", f.Kind, "err", err)
+			continue
+		}
+		e.batch.PutFact(eventstore.Fact{
+			Block: f.Block, BlockHash: f.BlockHash, LogIndex: f.LogIndex, TxHash: f.TxHash, Channel: f.Channel, Kind: string(f.Kind), Data: data,
+		})
+		c.facts = append(slices.Clone(c.facts), f)
+		e.logFact(c, f)
+		e.cfg.Log.Info("Seen on chain", "channel", f.Channel, "fact", f.Kind, "block", f.Block, "tx", f.TxHash)
+	}
+	if s.Rewind == nil {
+		e.batch.PutCursor(cursorName, s.Head.Number, s.Head.Hash)
+	}
+	e.chain.head, e.chain.trusted = s.Head, s.Trusted
+	for id, c := range e.channels {
+		e.crank(id, e.view(c))
+	}
+	e.cfg.Metrics.ChainHead.Set(float64(s.Head.Number))
+}
+
+// view is the picture of the chain for one channel: what happened up to the newest block that is trusted enough.
+func (e *Engine) view(c *running) protocols.ChainView {
+	v := protocols.ChainView{Time: e.chain.trusted.Time}
+	if v.Time == 0 {
+		return v
+	}
+	funding := c.Rules().Funding
+	v.Funded = !slices.ContainsFunc(funding, func(s channel.Stake) bool {
+		return slices.ContainsFunc(s.Amounts, func(a channel.Amount) bool { return !a.IsZero() })
+	})
+	for _, f := range c.facts {
+		if f.Block > e.chain.trusted.Number {
+			continue
+		}
+		switch f.Kind {
+		case FactDeposited:
+			for a, s := range funding {
+				if s.Asset == f.Detail.Asset {
+					v.Deposited = append(v.Deposited, protocols.Deposit{Participant: f.Detail.Participant, Asset: uint8(a)})
+				}
+			}
+		case FactFunded:
+			v.Funded = true
+		case FactRefunded:
+			v.Refunded = true
+		case FactConcluded:
+			v.Final, v.FinalSeq, v.FinalHash = true, f.Detail.Seq, f.Detail.StateHash
+		case FactSettled:
+			v.Settled = true
+		}
+	}
+	return v
+}
+
+// submit asks the chain for a transaction unless the same one is on its way.
+func (e *Engine) submit(c *running, tx protocols.Tx) {
+	if c.txs[tx] {
+		return
+	}
+	req := TxRequest{Channel: c.id, Tx: tx, Params: c.Rules().Params, Funding: c.Rules().Funding, Me: c.Me()}
+	if p, ok := c.Play(); ok {
+		u, sigs, closes := c.Defund().Conclusion()
+		req.Conclude = &Conclusion{u, sigs, closes, p.Supported().State}
+	}
+	if tx.Kind == protocols.TxSettle {
+		u, effects, att, attEffects := c.Settle().Settlement()
+		req.Conclude.Update = u
+		world, _ := worldOf(c.Genesis())
+		req.Settle = &Settlement{world, c.Genesis(), effects, c.Fund().Joins(), att, attEffects}
+	}
+	c.txs[tx] = true
+	e.cfg.Log.Info("Transaction", "channel", c.id, "kind", tx.Kind)
+	e.cfg.Chain.Submit(req)
+}
+
+func (e *Engine) onTxResult(r TxResult) {
+	out := protocols.Submitted{Tx: r.Tx}
+	if r.Err != nil {
+		out.Err = r.Err.Error()
+		e.cfg.Log.Warn("Transaction failed", "channel", r.Channel, "kind", r.Tx.Kind, "err", r.Err)
+	} else {
+		e.cfg.Log.Info("Transaction mined", "channel", r.Channel, "kind", r.Tx.Kind, "tx", r.TxHash, "gas", r.GasUsed)
+	}
+	e.cfg.Metrics.Transactions.WithLabelValues(r.Tx.Kind.String(), resultWord(r.Err)).Inc()
+	if c := e.channels[r.Channel]; c != nil {
+		delete(c.txs, r.Tx)
+		if r.Err == nil {
+			c.gas = append(c.gas, TxInfo{r.Tx.Kind.String(), r.TxHash, r.GasUsed, uint64(time.Now().Unix())})
+		}
+	}
+	e.crank(r.Channel, out)
+}
+
+func resultWord(err error) string {
+	if err != nil {
+		return "failed"
+	}
+	return "mined"
+}

@@ -1,0 +1,205 @@
+package sidecar
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/eventstore"
+	"github.com/evmts/channels/protocols"
+	"github.com/evmts/channels/protocols/directdefund"
+	"github.com/evmts/channels/protocols/directfund"
+	"github.com/evmts/channels/protocols/lifecycle"
+	"github.com/evmts/channels/protocols/play"
+)
+
+const objectiveVersion = 1
+
+// record puts what must be durable into the batch.
+func (e *Engine) record(c *running, r protocols.Record) {
+	b := e.batch
+	switch r := r.(type) {
+	case protocols.RecordEntry:
+		b.AppendEntry(c.id, r.Seq, r.Entry, r.StateHash)
+		if e.cfg.Store.SnapshotDue(c.id, r.Seq) {
+			b.PutSnapshot(c.id, r.Seq, r.State.Bytes(), r.Journal.Peaks())
+		}
+		e.cfg.Metrics.Events.Inc()
+	case protocols.RecordSigned:
+		b.PutSigned(c.id, r.Update)
+	case protocols.RecordSupported:
+		b.PutSupported(c.id, r.Update, r.Signatures)
+	case protocols.RecordPending:
+		b.PutPending(c.id, r.Event)
+	case protocols.RecordPlaced:
+		b.DeletePending(c.id, r.Nonce)
+	case protocols.RecordClose:
+		b.PutClose(c.id, r.Close)
+	case protocols.RecordObjective:
+		b.PutObjective(objectiveID(c.id, r.Name), eventstore.ObjectiveRecord{
+			Kind: r.Name, Channel: c.id, Status: c.Status(), Data: r.Data, Version: objectiveVersion,
+		})
+	}
+	e.log(c, r)
+}
+
+func objectiveID(id common.Hash, name string) string { return name + "/" + id.Hex() }
+
+// recordStatus keeps the word for where the channel stands, for those who read the store without the engine.
+func (e *Engine) recordStatus(c *running) {
+	if s := c.Status(); s != c.status {
+		c.status = s
+		c.record.Status = s
+		e.batch.PutChannel(c.id, c.record)
+	}
+}
+
+func (e *Engine) lifecycleConfig(r *channel.Rules, genesis []byte, start play.Point, me uint8) *lifecycle.Config {
+	world, _ := worldOf(genesis)
+	return &lifecycle.Config{
+		Rules: r, Genesis: genesis, Start: start, Me: me,
+		Attest: e.cfg.Keys.Attestor != nil && world.Settlement != (common.Address{}) && world.Settlement == e.cfg.Settlement,
+		Margin: uint64(e.cfg.Margin.Seconds()), Skew: uint64(e.cfg.Skew.Seconds()),
+		Stall: uint64(max(1, e.cfg.Stall.Seconds())), Turn: uint64(max(1, e.cfg.Turn.Seconds())),
+	}
+}
+
+// restore brings every channel of the store back to where it was, and repeats what the end of the process cut off.
+func (e *Engine) restore() error {
+	for rec, err := range e.cfg.Store.Channels() {
+		if err != nil {
+			return fmt.Errorf("read the channels: %w", err)
+		}
+		if err := e.restoreChannel(*rec); err != nil {
+			return fmt.Errorf("restore channel %s: %w", rec.ID, err)
+		}
+	}
+	return e.restoreChain()
+}
+
+func (e *Engine) restoreChannel(rec eventstore.ChannelRecord) error {
+	rules, err := e.rules(&rec.Params, rec.Funding)
+	if err != nil {
+		return err
+	}
+	start, err := lifecycle.StartOf(rules, rec.GenesisInput)
+	if err != nil {
+		return err
+	}
+	if start.Hash != rec.StateHash {
+		return fmt.Errorf("the genesis derives to %s now, but to %s when the channel was made: the module's engine is not deterministic or the store is damaged",
+			start.Hash, rec.StateHash)
+	}
+	r := lifecycle.Restored{Objectives: make(map[string][]byte)}
+	for _, name := range []string{directfund.Name, directdefund.Name} {
+		o, err := e.cfg.Store.Objective(objectiveID(rec.ID, name))
+		if err == nil {
+			r.Objectives[name] = o.Data
+		} else if !errors.Is(err, eventstore.ErrNotFound) {
+			return err
+		}
+	}
+	supported, sigs, err := e.cfg.Store.Supported(rec.ID)
+	if err != nil && !errors.Is(err, eventstore.ErrNotFound) {
+		return err
+	}
+	if err == nil {
+		if r.Play, err = e.restorePlay(rec, rules, start, supported, sigs); err != nil {
+			return err
+		}
+	}
+	cfg := e.lifecycleConfig(rules, rec.GenesisInput, start, rec.Me)
+	life, acts, err := lifecycle.Restore(cfg, r)
+	if err != nil {
+		return err
+	}
+	c := e.add(life, rec)
+	c.status = rec.Status
+	e.collect(c, acts)
+	e.touched[c.id] = struct{}{}
+	return nil
+}
+
+// restorePlay derives the head again from the newest snapshot and the entries after it.
+func (e *Engine) restorePlay(rec eventstore.ChannelRecord, rules *channel.Rules, start play.Point, supported channel.Update, sigs []channel.Signature) (*play.Restored, error) {
+	signed, err := e.cfg.Store.Signed(rec.ID)
+	if err != nil {
+		return nil, fmt.Errorf("the signed Update is missing beside a supported one: %w", err)
+	}
+	pending, err := e.cfg.Store.Pending(rec.ID)
+	if err != nil {
+		return nil, err
+	}
+	r := &play.Restored{Signed: signed, Pending: pending}
+	r.Supported = play.Supported{Update: supported, Signatures: sigs}
+	at := start
+	if snap, err := e.cfg.Store.Snapshot(rec.ID, supported.Seq); err == nil && snap.Seq > 0 {
+		if at, err = pointOf(rules, snap.Seq, snap.State, snap.Peaks); err != nil {
+			return nil, err
+		}
+	} else if err != nil && !errors.Is(err, eventstore.ErrNotFound) {
+		return nil, err
+	}
+	if at.Seq == supported.Seq {
+		r.Supported.State = at.State
+	}
+	last, err := e.cfg.Store.LastSeq(rec.ID)
+	if err != nil {
+		return nil, err
+	}
+	err = deriveRange(e.cfg.Store, rules, at, last, func(p play.Point, _ eventstore.JournalEntry) error {
+		at = p
+		if p.Seq == supported.Seq {
+			r.Supported.State = p.State
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.Head = at
+	if r.Supported.State == nil {
+		return nil, fmt.Errorf("the supported Update is at %d, but the journal ends at %d", supported.Seq, at.Seq)
+	}
+	return r, nil
+}
+
+func pointOf(rules *channel.Rules, seq uint64, state []byte, peaks []common.Hash) (play.Point, error) {
+	s, err := channel.DecodeState(state, rules.Shape())
+	if err != nil {
+		return play.Point{}, fmt.Errorf("snapshot at %d: %w", seq, err)
+	}
+	j, err := channel.RestoreJournal(seq+1, peaks)
+	if err != nil {
+		return play.Point{}, fmt.Errorf("snapshot at %d: %w", seq, err)
+	}
+	return play.Point{Seq: seq, State: s, Hash: s.Hash(), Journal: j}, nil
+}
+
+func (e *Engine) rules(p *channel.Params, f channel.Funding) (*channel.Rules, error) {
+	var m channel.Module
+	if !p.IsLedger() {
+		var err error
+		if m, err = e.cfg.Modules.Get(p.ModuleHash); err != nil {
+			return nil, channel.Refuse(channel.CodeUnknownModule, "%v", err)
+		}
+	}
+	return channel.NewRules(p, f, m)
+}
+
+// add puts a channel into memory.
+func (e *Engine) add(life lifecycle.Lifecycle, rec eventstore.ChannelRecord) *running {
+	c := &running{Lifecycle: life, id: life.Rules().ID(), record: rec, txs: make(map[protocols.Tx]bool)}
+	e.channels[c.id] = c
+	for i, p := range rec.Params.Participants {
+		if uint8(i) == rec.Me {
+			continue
+		}
+		if e.peers[p.Signer] == nil {
+			e.peers[p.Signer] = make(map[common.Hash]struct{})
+		}
+		e.peers[p.Signer][c.id] = struct{}{}
+	}
+	return c
+}
