@@ -56,23 +56,25 @@ func DecodeEffects(b []byte) ([]Effect, error) {
 	if len(b) > MaxEffectBytes {
 		return nil, Refuse(CodeMalformed, "effects are %d bytes, allowed are %d", len(b), MaxEffectBytes)
 	}
-	values, err := effectsArgs.Unpack(b)
-	if err != nil {
-		return nil, Refuse(CodeMalformed, "effects: %v", err)
+	r := &reader{b}
+	r.skip(1)
+	effects := make([]Effect, r.count())
+	if len(effects) > MaxEffects {
+		return nil, Refuse(CodeMalformed, "%d effects, allowed are %d", len(effects), MaxEffects)
 	}
-	w := *abi.ConvertType(values[0], new([]wireEffect)).(*[]wireEffect)
-	if len(w) > MaxEffects {
-		return nil, Refuse(CodeMalformed, "%d effects, allowed are %d", len(w), MaxEffects)
-	}
-	effects := make([]Effect, len(w))
-	for i, e := range w {
+	r.skip(len(effects))
+	for i := range effects {
+		e := &effects[i]
+		e.Op, e.ResourceID = uint8(r.uint()), r.word()
 		if e.Op > EffectCall {
 			return nil, Refuse(CodeMalformed, "effect %d has unknown op %d", i, e.Op)
 		}
-		effects[i] = Effect{e.Op, e.ResourceId, make([]common.Hash, len(e.Key)), e.Data}
-		for j, k := range e.Key {
-			effects[i].Key[j] = k
+		r.skip(2)
+		e.Key = make([]common.Hash, r.count())
+		for j := range e.Key {
+			e.Key[j] = r.word()
 		}
+		e.Data = r.bytes()
 	}
 	if !bytes.Equal(EncodeEffects(effects), b) {
 		return nil, Refuse(CodeMalformed, "effects are not in the canonical ABI encoding")

@@ -53,16 +53,19 @@ func DecodeFunding(b []byte) (Funding, error) {
 	if len(b) > maxEncodedFunding {
 		return nil, Refuse(CodeMalformed, "funding is %d bytes long, at most %d are possible", len(b), maxEncodedFunding)
 	}
-	values, err := fundingArgs.Unpack(b)
-	if err != nil {
-		return nil, Refuse(CodeMalformed, "funding: %v", err)
+	r := &reader{b}
+	r.skip(1)
+	f := make(Funding, r.count())
+	if len(f) > MaxAssets {
+		return nil, Refuse(CodeMalformed, "%d assets, allowed are %d", len(f), MaxAssets)
 	}
-	w := *abi.ConvertType(values[0], new([]wireStake)).(*[]wireStake)
-	f := make(Funding, len(w))
-	for i, s := range w {
-		f[i] = Stake{s.Asset, make([]uint256.Int, len(s.Amounts))}
-		for j, a := range s.Amounts {
-			f[i].Amounts[j].SetFromBig(a)
+	r.skip(len(f))
+	for i := range f {
+		f[i].Asset = r.address()
+		r.skip(1)
+		f[i].Amounts = make([]uint256.Int, r.count())
+		for j := range f[i].Amounts {
+			f[i].Amounts[j] = r.uint256()
 		}
 	}
 	if !bytes.Equal(f.Encode(), b) {

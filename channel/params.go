@@ -121,17 +121,18 @@ func DecodeParams(b []byte) (*Params, error) {
 	if len(b) > maxEncodedParams {
 		return nil, Refuse(CodeMalformed, "params are %d bytes long, at most %d are possible", len(b), maxEncodedParams)
 	}
-	values, err := paramsArgs.Unpack(b)
-	if err != nil {
-		return nil, Refuse(CodeMalformed, "params: %v", err)
+	r := &reader{b}
+	r.skip(1)
+	p := &Params{ChainID: r.uint256(), Adjudicator: r.address()}
+	r.skip(3) // where the three lists are
+	p.Nonce, p.Window, p.ForceQuota, p.Sequencer = r.uint(), uint32(r.uint()), uint16(r.uint()), uint8(r.uint())
+	p.ModuleHash, p.GenesisHash, p.FundingHash = r.word(), r.word(), r.word()
+	p.FundingDeadline, p.IsVirtual = r.uint(), r.uint() != 0
+	p.Participants = make([]Participant, r.count())
+	for i := range p.Participants {
+		p.Participants[i] = Participant{Signer: r.address(), Owner: r.address()}
 	}
-	w := *abi.ConvertType(values[0], new(wireParams)).(*wireParams)
-	p := &Params{
-		Adjudicator: w.Adjudicator, Participants: w.Participants, Beneficiaries: w.Beneficiaries, Guarantors: w.Guarantors,
-		Nonce: w.Nonce, Window: w.Window, ForceQuota: w.ForceQuota, Sequencer: w.Sequencer, ModuleHash: w.ModuleHash,
-		GenesisHash: w.GenesisHash, FundingHash: w.FundingHash, FundingDeadline: w.FundingDeadline, IsVirtual: w.IsVirtual,
-	}
-	p.ChainID.SetFromBig(w.ChainId)
+	p.Beneficiaries, p.Guarantors = r.addresses(), r.addresses()
 	if !bytes.Equal(p.Encode(), b) {
 		return nil, Refuse(CodeMalformed, "params are not in the canonical ABI encoding")
 	}

@@ -105,7 +105,7 @@ func (r *Rules) Genesis(input []byte) (*State, Verdict) {
 		return nil, Verdict{Status: RejectedChannel, Reason: "the genesis input does not hash to the genesisHash of the params"}
 	}
 	if r.Module == nil {
-		return &State{header, r.stakes(), emptyGuarantees}, Verdict{}
+		return &State{header, r.stakes(), bytes.Clone(emptyGuarantees)}, Verdict{}
 	}
 	res := r.Module.Init(pack(initArgs, r.Params.wire(), r.Funding.wire(), input))
 	return r.finish(header, res)
@@ -171,7 +171,7 @@ func (r *Rules) ApplyTopUp(prev *State, seq uint64) (*State, Verdict) {
 	}
 	t := r.TopUps[index]
 	if t.Index != index || int(t.Participant) >= r.shape.Participants || int(t.Asset) >= r.shape.Assets {
-		return nil, Verdict{Status: RejectedAuthor, Reason: fmt.Sprintf("the chain cannot have recorded %+v as top-up %d", t, index)}
+		return nil, Verdict{Status: RejectedAuthor, Reason: fmt.Sprintf("top-up %d of the facts given names index %d, participant %d, asset %d", index, t.Index, t.Participant, t.Asset)}
 	}
 	raised := &State{prev.Header, append([]byte(nil), prev.Funds...), prev.App}
 	raised.Header.TopUps++
