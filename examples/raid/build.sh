@@ -1,10 +1,12 @@
 #!/bin/sh
-# Builds the raid's module. Usage: examples/raid/build.sh [output], from anywhere; needs `npm ci` once.
+# Builds the raid's module. Usage: examples/raid/build.sh [output.wasm [output.wat]], from anywhere; needs `npm ci` once.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/../.." && pwd)
 cd "$root"
+out=${1:-examples/raid/raid.wasm}
+if [ $# -ge 2 ]; then set -- --textFile "$2"; else set --; fi
 exec node_modules/.bin/asc examples/raid/assembly/index.ts \
-  --outFile "${1:-examples/raid/raid.wasm}" \
+  --outFile "$out" "$@" \
   --runtime stub -O3s --noAssert \
   --initialMemory 1 --maximumMemory 4 \
   --use abort=examples/raid/assembly/channel/host/abort

@@ -19,7 +19,6 @@ var errReject = errors.New("reject")
 
 // host runs the module as docs/encoding.md 21-24 says, on a fresh instance for each call.
 type host struct {
-	tb       testing.TB
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 	reason   string
@@ -28,7 +27,7 @@ type host struct {
 
 func newHost(tb testing.TB) *host {
 	ctx := context.Background()
-	h := &host{tb: tb, runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
+	h := &host{runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().
 		WithCoreFeatures(api.CoreFeaturesV2&^api.CoreFeatureSIMD&^api.CoreFeatureReferenceTypes).WithMemoryLimitPages(PageLimit))}
 	tb.Cleanup(func() { _ = h.runtime.Close(ctx) })
 	_, err := h.runtime.NewHostModuleBuilder("channels").
@@ -55,13 +54,16 @@ func newHost(tb testing.TB) *host {
 func (h *host) call(name string, inputs ...[]byte) channel.Result {
 	ctx := context.Background()
 	m, err := h.runtime.InstantiateModule(ctx, h.compiled, wazero.NewModuleConfig().WithName(""))
-	require.NoError(h.tb, err)
+	if err != nil {
+		panic(err)
+	}
 	defer m.Close(ctx)
 	var args []uint64
 	for _, in := range inputs {
 		r, err := m.ExportedFunction("allocate").Call(ctx, uint64(len(in)))
-		require.NoError(h.tb, err)
-		require.True(h.tb, m.Memory().Write(uint32(r[0]), in))
+		if err != nil || !m.Memory().Write(uint32(r[0]), in) {
+			panic("allocate failed")
+		}
 		args = append(args, r[0], uint64(len(in)))
 	}
 	r, err := m.ExportedFunction(name).Call(ctx, args...)
@@ -147,6 +149,15 @@ func (s setup) rules(tb testing.TB, h *host) *channel.Rules {
 
 func defaultSetup() setup { return setup{heroes: 2, assets: 1, config: DefaultConfig()} }
 
+// rulesFor are the same rules for another genesis input.
+func rulesFor(tb testing.TB, r *channel.Rules, input []byte) *channel.Rules {
+	p := *r.Params
+	p.GenesisHash = crypto.Keccak256Hash(input)
+	out, err := channel.NewRules(&p, r.Funding, r.Module)
+	require.NoError(tb, err)
+	return out
+}
+
 // game is a raid in progress, driven through the protocol's δ: sums are checked at each step.
 type game struct {
 	tb     testing.TB
@@ -217,7 +228,6 @@ func (g *game) step() bool {
 		g.must(i, payload)
 		lines, err := Describe(before, g.state.Bytes(), uint8(i), payload, nil)
 		require.NoError(g.tb, err)
-		require.NotEmpty(g.tb, lines)
 		g.story = append(g.story, lines...)
 		return true
 	}

@@ -16,7 +16,8 @@ var defaultNames = [...]string{
 	"Alice", "Bob", "Carol", "Dave", "Erin", "Frank", "Grace", "Heidi", "Ivan", "Judy", "Mallory", "Niaj", "Olivia", "Peggy", "Rupert",
 }
 
-// Describe tells what one accepted event did, in lines for people. before and after are States (header ‖ funds ‖
+// Describe tells what one accepted event did, in lines for people; a reveal that does not decide the round yet has
+// none. before and after are States (header ‖ funds ‖
 // app), author is the event's seat or Nobody for a timeout. names are by seat; without them heroes are Alice, Bob, …
 // in the order of their seats. It fails with ErrState.
 func Describe(before, after []byte, author uint8, payload []byte, names []string) ([]string, error) {
@@ -81,8 +82,6 @@ func (t *teller) event(author int, raw []byte) []string {
 		t.commit(author)
 	case PhaseAct:
 		t.choice(author, raw)
-	case PhaseReveal:
-		t.say("%s reveals.", t.title(author))
 	}
 	if t.before.Phase == PhaseReveal && t.after.Phase != PhaseReveal {
 		t.round()
