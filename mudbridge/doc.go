@@ -52,6 +52,24 @@
 //	| len 4 (5 B)  | len 3 | len 2 | len 1 | len 0 |  total (7 B) |
 //	+--------------+-------+-------+-------+-------+--------------+
 //
+// # Values
+//
+// What Go values the decoders give for MUD types:
+//
+//	uint8 … uint64      uint64
+//	uint72 … uint256    *uint256.Int
+//	int8 … int64        int64
+//	int72 … int256      *big.Int
+//	bytes1 … bytes32    []byte of that length
+//	bool                bool
+//	address             common.Address
+//	bytes               []byte
+//	string              string (UTF-8)
+//	T[]                 []any of what T gives
+//
+// The encoders take these, any Go integer, *big.Int or *uint256.Int in the range of the type, and common.Hash for
+// bytes32.
+//
 // # Storage
 //
 // With h = keccak256(tableId ‖ key words), the static data starts at slot keccak256("mud.store") ^ h, the encoded

@@ -89,8 +89,6 @@ func (r *Reader) Table(ctx context.Context, id ResourceID) (Table, error) {
 	return t, nil
 }
 
-var namesArgs = abiArguments("string[]")
-
 func (r *Reader) readTable(ctx context.Context, id ResourceID) (Table, error) {
 	row, err := r.row(ctx, tablesTable, id.Hash())
 	if err != nil {
@@ -120,17 +118,36 @@ func (r *Reader) readTable(ctx context.Context, id ResourceID) (Table, error) {
 	}
 	var names [2][]string
 	for i := range names {
-		v, err := unpackABI(namesArgs, row.Values[3+i].([]byte))
-		if err != nil {
-			return malformed(fmt.Errorf("names: %w", err))
+		if names[i], err = decodeNames(row.Values[3+i].([]byte)); err != nil {
+			return malformed(err)
 		}
-		names[i] = v[0].([]string)
 	}
 	t, err := NewTable(id, key, value, names[0], names[1])
 	if err != nil {
 		return malformed(err)
 	}
 	return t, nil
+}
+
+var namesArgs = abiArguments("string[]")
+
+const maxNamesBytes = 16 << 10 // 28 names of half a kilobyte
+
+// decodeNames looks at the number of names first: offsets may overlap, so that a small encoding of many long names
+// would unpack to gigabytes.
+func decodeNames(b []byte) ([]string, error) {
+	if len(b) < 2*common.HashLength || len(b) > maxNamesBytes {
+		return nil, fmt.Errorf("%d bytes of names, at most %d are read", len(b), maxNamesBytes)
+	}
+	count := new(big.Int).SetBytes(b[common.HashLength : 2*common.HashLength])
+	if count.Cmp(big.NewInt(MaxFields)) > 0 {
+		return nil, fmt.Errorf("%s names, at most %d are possible", count, MaxFields)
+	}
+	v, err := unpackABI(namesArgs, b)
+	if err != nil {
+		return nil, fmt.Errorf("names: %w", err)
+	}
+	return v[0].([]string), nil
 }
 
 // Record reads one record by the values of its key; it is all zeros when it was never set.

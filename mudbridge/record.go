@@ -138,7 +138,7 @@ func (s Schema) EncodeRecord(values ...any) (Record, error) {
 	return r, nil
 }
 
-// DecodeRecord reads one value per field of the schema. See the types above for what Go values they are.
+// DecodeRecord reads one value per field of the schema, of the Go types that the package's description lists.
 func (s Schema) DecodeRecord(r Record) ([]any, error) {
 	if err := r.Check(s); err != nil {
 		return nil, err

@@ -12,21 +12,6 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// Go values of MUD types, as the decoders of this package return them:
-//
-//	uint8 … uint64      uint64
-//	uint72 … uint256    *uint256.Int
-//	int8 … int64        int64
-//	int72 … int256      *big.Int
-//	bytes1 … bytes32    []byte of that length
-//	bool                bool
-//	address             common.Address
-//	bytes               []byte
-//	string              string (UTF-8)
-//	T[]                 []any of what T gives
-//
-// The encoders take these, any Go integer, *big.Int or *uint256.Int in the range of the type, and common.Hash for bytes32.
-
 // encodeValue appends the packed form of a value of any type: big-endian, without padding or length.
 func encodeValue(dst []byte, t SchemaType, v any) ([]byte, error) {
 	if elem, ok := t.Elem(); ok {

@@ -101,11 +101,16 @@ async function main() {
   });
 
   // Waits for the receipts of a step, so that the next step may build on it; transactions of one step go out together.
-  async function send(step, calls) {
+  async function send(step, calls, hint = "") {
     let nonce = await client.getTransactionCount({ address: account.address, blockTag: "pending" });
     const hashes = [];
     for (const call of calls) {
-      hashes.push(await client.sendTransaction({ chain: null, to: call.to, data: encodeFunctionData(call), nonce: nonce++ }));
+      const request = { chain: null, to: call.to, data: encodeFunctionData(call), nonce: nonce++ };
+      hashes.push(
+        await client.sendTransaction(request).catch((error) => {
+          throw new Error(`${step}: ${error.shortMessage ?? error.message}${hint}`);
+        }),
+      );
     }
     return Promise.all(
       hashes.map(async (hash) => {
@@ -120,9 +125,11 @@ async function main() {
   const { all, factory } = worldContracts(deployerAddress);
   await ensureContractsDeployed({ client, deployerAddress, contracts: all });
 
-  const [receipt] = await send("deploying the World", [
-    { to: factory.address, abi: factory.abi, functionName: "deployWorld", args: [options.salt] },
-  ]);
+  const [receipt] = await send(
+    "deploying the World",
+    [{ to: factory.address, abi: factory.abi, functionName: "deployWorld", args: [options.salt] }],
+    ` (has this key deployed a World with salt ${options.salt} on this chain already? leave --salt out for a new one)`,
+  );
   const [deployed] = parseEventLogs({ abi: factory.abi, eventName: "WorldDeployed", logs: receipt.logs });
   if (!deployed) throw new Error(`deploying the World: transaction ${receipt.transactionHash} has no WorldDeployed event`);
   const world = deployed.args.newContract;
