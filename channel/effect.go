@@ -9,7 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// Effect operations (ENCODING.md 24).
+// Effect operations (docs/encoding.md 24).
 const (
 	EffectSet       = 0
 	EffectDelete    = 1

@@ -66,7 +66,7 @@ func (e Entry) Hash(channelID common.Hash) common.Hash {
 	return TopUpHash(channelID, e.TopUp)
 }
 
-// System event kinds (ENCODING.md 21-22).
+// System event kinds (docs/encoding.md 21-22).
 const (
 	kindEvent   = 0
 	kindTopUp   = 1

@@ -8,7 +8,7 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// EIP-712 type strings (ENCODING.md 2).
+// EIP-712 type strings (docs/encoding.md 2).
 const (
 	domainType          = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 	eventType           = "Event(bytes32 channelId,uint8 author,uint64 nonce,uint64 notAfter,uint64 timestamp,bytes payload)"

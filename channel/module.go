@@ -6,7 +6,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 )
 
-// Limits of what a module may be given and may return, in bytes (PROTOCOL.md §1, inclusive).
+// Limits of what a module may be given and may return, in bytes (docs/protocol.md §1, inclusive).
 const (
 	MaxPayload     = 4 << 10
 	MaxApp         = 16 << 10
@@ -16,7 +16,7 @@ const (
 )
 
 // Status is why an event was or was not accepted. Only "0 or not 0" enters the protocol;
-// the number and the text are shown to people (ENCODING.md 18). The order is the order of the checks.
+// the number and the text are shown to people (docs/encoding.md 18). The order is the order of the checks.
 type Status uint8
 
 const (
@@ -46,7 +46,7 @@ func (s Status) String() string {
 	return "unknown status"
 }
 
-// Manifest is the part of a module's description that its hash commits to (ENCODING.md 16).
+// Manifest is the part of a module's description that its hash commits to (docs/encoding.md 16).
 type Manifest struct {
 	ProgramHash common.Hash // keccak256 of the program
 	FuelLimit   uint64      // fuel of one call
@@ -91,7 +91,7 @@ type Module interface {
 	Manifest() Manifest
 	// Init gets abi.encode(Params, Funding[], bytes genesisInput) and returns the first state's result.
 	Init(input []byte) Result
-	// Reduce gets the bytes of a State and the event in the encoding of ENCODING.md 21.
+	// Reduce gets the bytes of a State and the event in the encoding of docs/encoding.md 21.
 	Reduce(state, event []byte) Result
 	// Effects gets the bytes of a terminal State.
 	Effects(state []byte) Result

@@ -11,7 +11,7 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// Bounds of Params (PROTOCOL.md §1, inclusive).
+// Bounds of Params (docs/protocol.md §1, inclusive).
 const (
 	MinParticipants  = 2
 	MaxParticipants  = 16
@@ -139,7 +139,7 @@ func DecodeParams(b []byte) (*Params, error) {
 	return p, nil
 }
 
-// Validate checks the bounds that do not depend on a chain or on a policy (PROTOCOL.md §1, ENCODING.md 14-15).
+// Validate checks the bounds that do not depend on a chain or on a policy (docs/protocol.md §1, docs/encoding.md 14-15).
 func (p *Params) Validate() error {
 	bad := func(format string, args ...any) error { return Refuse(CodeParams, format, args...) }
 	n := len(p.Participants)
