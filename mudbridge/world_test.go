@@ -68,7 +68,7 @@ type world struct {
 
 func deployWorld(t *testing.T) *world {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	t.Cleanup(cancel)
 	url := startAnvil(t)
 	key, err := crypto.HexToECDSA(ownerKey)
