@@ -92,7 +92,6 @@ function describeTable(table) {
 
 async function main() {
   const options = readOptions();
-  const config = await loadConfig(options.config);
   const account = privateKeyToAccount(options.privateKey);
   const client = createWalletClient({ account, transport: http(options.rpc), pollingInterval: 50 }).extend(publicActions);
 
@@ -121,9 +120,14 @@ async function main() {
     );
   }
 
-  const deployerAddress = await ensureDeployer(client);
-  const { all, factory } = worldContracts(deployerAddress);
-  await ensureContractsDeployed({ client, deployerAddress, contracts: all });
+  // Reading the configuration starts a TypeScript compiler, which takes as long as the singletons do.
+  async function ensureFactory() {
+    const deployerAddress = await ensureDeployer(client);
+    const { all, factory } = worldContracts(deployerAddress);
+    await ensureContractsDeployed({ client, deployerAddress, contracts: all });
+    return factory;
+  }
+  const [config, factory] = await Promise.all([loadConfig(options.config), ensureFactory()]);
 
   const [receipt] = await send(
     "deploying the World",
