@@ -1,0 +1,364 @@
+package plugin
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ethereum-optimism/optimism/op-service/txmgr"
+	"github.com/ethereum/go-ethereum"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+)
+
+// sent is the answer of the transaction manager for a job.
+type sent struct {
+	job *job
+	txmgr.SendResponse
+}
+
+// flight is the set of jobs whose transactions are in the pool. They share a context: when the manager gives up on one,
+// it forgets its nonces and the pool has a gap, so all of them end and are sent again in order.
+type flight struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	jobs   []*job // in the order of their nonces
+	failed bool
+	again  []*job // to be sent again
+}
+
+func (s *Submitter) newFlight() *flight {
+	f := &flight{}
+	f.ctx, f.cancel = context.WithCancel(s.ctx)
+	return f
+}
+
+// run is the only goroutine that sends.
+func (s *Submitter) run() {
+	defer close(s.done)
+	defer close(s.results)
+	answers := make(chan sent, s.cfg.MaxPending)
+	f := s.newFlight()
+	defer func() { f.cancel() }()
+	pause := minBackoff
+	var retry <-chan time.Time // set while the node does not answer
+	for {
+		if f.failed && len(f.jobs) == 0 {
+			s.requeue(f.again)
+			f.cancel()
+			f = s.newFlight()
+		}
+		j, closing := s.head()
+		if closing && len(f.jobs) == 0 {
+			s.refuseWaiting()
+			return
+		}
+		ready := j != nil && !closing && !f.failed && retry == nil && len(f.jobs) < s.cfg.MaxPending
+		if ready {
+			switch early, err := s.send(f, j, answers); {
+			case err == nil:
+				pause = minBackoff
+				continue
+			case early: // wait for the answer of an earlier one
+			case errors.Is(err, errPoolBusy):
+				retry = time.After(s.cfg.Tx.ReceiptQueryInterval)
+			default:
+				s.log.Warn("could not simulate a transaction, trying again", "id", j.ID, "err", err, "pause", pause)
+				retry, pause = time.After(pause), min(2*pause, maxBackoff)
+			}
+		}
+		select {
+		case a := <-answers:
+			s.answered(f, a)
+		case <-s.wake:
+		case <-retry:
+			retry = nil
+		case <-s.ctx.Done():
+			f.failed = true // nothing new; what is sent answers soon
+			if len(f.jobs) > 0 {
+				s.answered(f, <-answers)
+			}
+		}
+	}
+}
+
+func (s *Submitter) head() (j *job, closing bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waiting) > 0 {
+		j = s.waiting[0]
+	}
+	return j, s.closing
+}
+
+func (s *Submitter) dropHead() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = slices.Delete(s.waiting, 0, 1)
+}
+
+func (s *Submitter) requeue(jobs []*job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting = slices.Insert(s.waiting, 0, jobs...)
+}
+
+func (s *Submitter) refuseWaiting() {
+	s.mu.Lock()
+	jobs := s.waiting
+	s.waiting = nil
+	s.mu.Unlock()
+	for _, j := range jobs {
+		s.deliver(j, Result{TxHash: j.lastHash(), Err: fmt.Errorf("request %s: %w", j.ID, ErrClosed)})
+	}
+}
+
+// send simulates the head of the queue and hands it to the transaction manager. With an error the job stays where it is: early says
+// that it may work once the jobs before it are mined, otherwise the node did not answer.
+func (s *Submitter) send(f *flight, j *job, answers chan<- sent) (early bool, err error) {
+	if err := s.waitForPool(); err != nil {
+		return false, err
+	}
+	gas, err := s.simulate(j)
+	var revert *RevertError
+	switch {
+	case errors.As(err, &revert), errors.Is(err, ErrInsufficientFunds):
+		if len(f.jobs) > 0 {
+			return true, err
+		}
+		s.dropHead()
+		s.deliver(j, Result{Err: fmt.Errorf("request %s: %w", j.ID, err)})
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	s.dropHead()
+	f.jobs = append(f.jobs, j)
+	answer := make(chan txmgr.SendResponse, 1)
+	// The manager gives the transaction its nonce before this returns.
+	ctx, abort := context.WithCancel(context.WithValue(f.ctx, jobKey{}, j))
+	j.abort = abort
+	s.mgr.SendAsync(ctx, txmgr.TxCandidate{To: &j.To, TxData: j.Data, Value: j.value(), GasLimit: gas}, answer)
+	go func() {
+		defer abort()
+		answers <- sent{j, <-answer}
+	}()
+	return false, nil
+}
+
+var errPoolBusy = errors.New("transactions of a previous process are in the pool")
+
+// waitForPool makes sure that simulation sees what a previous process of this account has sent.
+func (s *Submitter) waitForPool() error {
+	if s.poolClear {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.chain.cfg.RequestTimeout)
+	defer cancel()
+	mined, err := s.chain.eth.NonceAt(ctx, s.From(), nil)
+	if err != nil {
+		return s.chain.failed("nonce", "nonce", err)
+	}
+	pending, err := s.chain.eth.PendingNonceAt(ctx, s.From())
+	if err != nil {
+		return s.chain.failed("nonce", "nonce", err)
+	}
+	if pending > mined {
+		if time.Since(s.started) < s.cfg.PoolTimeout {
+			return errPoolBusy
+		}
+		s.log.Warn("transactions of a previous process are not mined, replacing them", "count", pending-mined)
+	}
+	s.poolClear = true
+	return nil
+}
+
+// gasMargin is added to an estimate, as the state may be another when the transaction is mined.
+const gasMargin = 5 // a fifth
+
+// simulate gives the gas limit to send with.
+func (s *Submitter) simulate(j *job) (gas uint64, err error) {
+	ctx, cancel := context.WithTimeout(s.ctx, s.chain.cfg.RequestTimeout)
+	defer cancel()
+	msg := ethereum.CallMsg{From: s.From(), To: &j.To, Value: j.value(), Data: j.Data, Gas: j.GasLimit}
+	if j.GasLimit != 0 {
+		_, err = s.chain.eth.CallContract(ctx, msg, nil)
+		gas = j.GasLimit
+	} else {
+		gas, err = s.chain.eth.EstimateGas(ctx, msg)
+		gas += gas / gasMargin
+	}
+	if err == nil {
+		return gas, nil
+	}
+	if revert, ok := asRevert(err, s.cfg.DecodeRevert); ok {
+		return 0, revert
+	}
+	if isInsufficientFunds(err) {
+		return 0, fmt.Errorf("%s: %w: %w", s.From(), ErrInsufficientFunds, err)
+	}
+	return 0, s.chain.failed("simulate", "simulation", err)
+}
+
+func (j *job) value() *big.Int {
+	if j.Value == nil {
+		return new(big.Int)
+	}
+	return j.Value
+}
+
+// answered takes a job out of the flight: delivered, or to be sent again.
+func (s *Submitter) answered(f *flight, a sent) {
+	i := slices.Index(f.jobs, a.job)
+	f.jobs = slices.Delete(f.jobs, i, i+1)
+	if a.Err == nil {
+		s.deliver(a.job, s.receiptResult(a.job, a.Receipt))
+		return
+	}
+	if receipt := s.minedMeanwhile(a.job); receipt != nil {
+		s.fail(f)
+		s.deliver(a.job, s.receiptResult(a.job, receipt))
+		return
+	}
+	caused := !f.failed // the others end because of the first one
+	s.fail(f)
+	if caused {
+		a.job.attempts++
+	}
+	if s.ctx.Err() != nil {
+		s.deliver(a.job, Result{TxHash: a.job.lastHash(), Err: fmt.Errorf("request %s: %w", a.job.ID, ErrClosed)})
+		return
+	}
+	if err := a.job.fatalErr(); err != nil {
+		s.deliver(a.job, Result{TxHash: a.job.lastHash(), Err: fmt.Errorf("request %s: %s: %w", a.job.ID, s.From(), err)})
+		return
+	}
+	if a.job.attempts >= s.cfg.MaxAttempts {
+		s.deliver(a.job, Result{TxHash: a.job.lastHash(), Err: fmt.Errorf("request %s: gave up after %d attempts: %w", a.job.ID, a.job.attempts, a.Err)})
+		return
+	}
+	s.log.Warn("sending a transaction again", "id", a.job.ID, "err", a.Err)
+	s.chain.metrics.txs.WithLabelValues(txResent).Inc()
+	f.again = append(f.again, a.job)
+	slices.SortFunc(f.again, func(a, b *job) int { return cmp.Compare(a.order, b.order) })
+}
+
+func (s *Submitter) fail(f *flight) {
+	f.failed = true
+	f.cancel()
+}
+
+// minedMeanwhile looks for a receipt of any transaction that was signed for a job, so that none is sent twice. It asks
+// until the node answers: not knowing is no reason to send again.
+func (s *Submitter) minedMeanwhile(j *job) *types.Receipt {
+	pause := minBackoff
+	for _, hash := range j.allHashes() {
+		for s.ctx.Err() == nil {
+			ctx, cancel := context.WithTimeout(s.ctx, s.chain.cfg.RequestTimeout)
+			receipt, err := s.chain.eth.TransactionReceipt(ctx, hash)
+			cancel()
+			if err == nil {
+				return receipt
+			}
+			if errors.Is(err, ethereum.NotFound) {
+				break
+			}
+			s.log.Warn("could not ask for a receipt, trying again", "id", j.ID, "tx", hash, "err", err, "pause", pause)
+			select {
+			case <-time.After(pause):
+			case <-s.ctx.Done():
+			}
+			pause = min(2*pause, maxBackoff)
+		}
+	}
+	return nil
+}
+
+// receiptResult tells whether a mined transaction had its effect, and if not, why: the call is repeated on the state
+// before its block, which is where it ran unless transactions before it in the block matter.
+func (s *Submitter) receiptResult(j *job, receipt *types.Receipt) Result {
+	r := Result{TxHash: receipt.TxHash, Receipt: receipt}
+	if receipt.Status == types.ReceiptStatusSuccessful {
+		return r
+	}
+	revert := &RevertError{Mined: true}
+	msg := ethereum.CallMsg{From: s.From(), To: &j.To, Value: j.value(), Data: j.Data, Gas: j.GasLimit}
+	for _, block := range []*big.Int{new(big.Int).Sub(receipt.BlockNumber, common.Big1), receipt.BlockNumber} {
+		ctx, cancel := context.WithTimeout(s.ctx, s.chain.cfg.RequestTimeout)
+		_, err := s.chain.eth.CallContract(ctx, msg, block)
+		cancel()
+		if found, ok := asRevert(err, s.cfg.DecodeRevert); ok {
+			revert.Data, revert.Reason = found.Data, found.Reason
+			break
+		}
+	}
+	if revert.Reason == "" {
+		revert.Reason = fmt.Sprintf("the reason cannot be found out afterwards (gas used %d)", receipt.GasUsed)
+	}
+	r.Err = fmt.Errorf("request %s: %w", j.ID, revert)
+	return r
+}
+
+func (j *job) allHashes() []common.Hash {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.hashes)
+}
+
+func (j *job) lastHash() common.Hash {
+	if h := j.allHashes(); len(h) > 0 {
+		return h[len(h)-1]
+	}
+	return common.Hash{}
+}
+
+// jobKey finds the job in the context that the transaction manager passes to its backend.
+type jobKey struct{}
+
+// recordingBackend is the node as the transaction manager sees it.
+type recordingBackend struct{ txmgr.ETHBackend }
+
+// CallContract answers the manager's own simulation. The Submitter has simulated the call already; the manager would take a
+// refusal for a fault of the node and repeat it for a minute.
+func (b *recordingBackend) CallContract(context.Context, ethereum.CallMsg, *big.Int) ([]byte, error) {
+	return nil, nil
+}
+
+// maxHashes bounds the fee bumps that are remembered per job.
+const maxHashes = 64
+
+// SendTransaction remembers the hash before the transaction leaves.
+func (b *recordingBackend) SendTransaction(ctx context.Context, tx *types.Transaction) error {
+	j, isJob := ctx.Value(jobKey{}).(*job)
+	if isJob {
+		j.mu.Lock()
+		if h := tx.Hash(); !slices.Contains(j.hashes, h) {
+			j.hashes = append(j.hashes, h)
+			j.hashes = slices.Delete(j.hashes, 0, max(0, len(j.hashes)-maxHashes))
+		}
+		j.mu.Unlock()
+	}
+	err := b.ETHBackend.SendTransaction(ctx, tx)
+	if err != nil && isJob && isInsufficientFunds(err) {
+		j.mu.Lock()
+		j.fatal = fmt.Errorf("%w: %w", ErrInsufficientFunds, err)
+		j.mu.Unlock()
+		j.abort() // the manager would try for TxNotInMempoolTimeout, with everything behind it waiting
+	}
+	return err
+}
+
+func isInsufficientFunds(err error) bool {
+	return strings.Contains(strings.ToLower(err.Error()), "insufficient funds")
+}
+
+func (j *job) fatalErr() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.fatal
+}

@@ -1,0 +1,294 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ethereum-optimism/optimism/op-service/txmgr"
+	txmetrics "github.com/ethereum-optimism/optimism/op-service/txmgr/metrics"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/log"
+	"github.com/urfave/cli/v2"
+)
+
+// TxFlagDefaults are the defaults of the transaction flags for an L2: one confirmation, low fees, quick receipts.
+var TxFlagDefaults = txmgr.DefaultFlagValues{
+	NumConfirmations:          1,
+	SafeAbortNonceTooLowCount: 3,
+	FeeLimitMultiplier:        5,
+	FeeLimitThresholdGwei:     100,
+	MinTipCapGwei:             0.001,
+	MinBaseFeeGwei:            0.001,
+	RebroadcastInterval:       4 * time.Second,
+	ResubmissionTimeout:       12 * time.Second,
+	NetworkTimeout:            10 * time.Second,
+	RetryInterval:             500 * time.Millisecond,
+	MaxRetries:                10,
+	TxNotInMempoolTimeout:     time.Minute,
+	ReceiptQueryInterval:      500 * time.Millisecond,
+	CellProofTime:             ^uint64(0),
+	BlobTipCapPercentile:      60,
+	BlobTipCapRange:           20,
+}
+
+// TxFlags are the transaction flags that op-stack services have (private-key, mnemonic, signer.*, txmgr.*), with our
+// defaults. txmgr.ReadCLIConfig reads them.
+func TxFlags(envPrefix string) []cli.Flag {
+	return txmgr.CLIFlagsWithDefaults(envPrefix, TxFlagDefaults)
+}
+
+// SubmitterConfig of a Submitter.
+type SubmitterConfig struct {
+	// Tx is as of any op-stack service; its L1RPCURL is replaced by the chain's address. It names the key:
+	// PrivateKey (hex), Mnemonic and HDPath, or SignerCLIConfig for a remote signer.
+	Tx txmgr.CLIConfig
+	// QueueSize bounds the requests that wait, are sent, or whose Result was not taken; 0: 256.
+	QueueSize int
+	// MaxPending bounds the transactions that are sent and not yet mined; 0: 16.
+	MaxPending int
+	// MaxAttempts is how often a request is sent again after the transaction manager gave up on it; 0: 3.
+	MaxAttempts int
+	// PoolTimeout is how long to wait for transactions of the same account that are in the pool at the start, left by
+	// a process that ended; then they are replaced. 0: Tx.ResubmissionTimeout.
+	PoolTimeout time.Duration
+	// DecodeRevert reads the contracts' own errors; ok is false for data that it does not know. May be nil.
+	DecodeRevert func(data []byte) (reason string, ok bool)
+	// Metrics of the transaction manager; nil: none.
+	Metrics txmetrics.TxMetricer
+}
+
+// Request is one call to send.
+type Request struct {
+	ID       string         // the caller's name for it; comes back in the Result
+	To       common.Address // the contract
+	Data     []byte
+	Value    *big.Int // nil: 0
+	GasLimit uint64   // 0: estimated, plus a fifth
+}
+
+// Result is what became of a Request. Err is nil when the transaction was mined with effect. Otherwise it is, or wraps,
+// ErrReverted (a *RevertError), ErrInsufficientFunds, ErrClosed, or what the transaction manager gave up with.
+type Result struct {
+	ID      string
+	TxHash  common.Hash    // zero when nothing was sent
+	Receipt *types.Receipt // nil when nothing was mined
+	Err     error
+}
+
+var (
+	// ErrQueueFull is returned by Submit when QueueSize requests are under way.
+	ErrQueueFull = errors.New("too many transactions are under way: try again when results have come in")
+	// ErrClosed is returned by Submit after Close, and in the Results of what Close cut short.
+	ErrClosed = errors.New("the transaction queue is closed")
+	// ErrUnderWay is returned by Submit for an ID that has no Result yet.
+	ErrUnderWay = errors.New("a request with this id is under way")
+	// ErrInsufficientFunds means that the account cannot pay value and fees.
+	ErrInsufficientFunds = errors.New("the account that sends transactions cannot pay for this one: send it some of the chain's coin")
+)
+
+// Submitter sends calls from one account, in the order of Submit: their nonces follow that order. Its methods never wait
+// for the chain.
+//
+// Up to MaxPending transactions are in the pool at a time. Each call is simulated before it is sent. When the simulation fails
+// while earlier calls are pending, it may only be early: it is repeated when they are mined, so that an approve and the
+// deposit that needs it can be submitted together.
+//
+// What is under way when the process ends is not remembered, but may be mined. The next Submitter of the account waits for that
+// before it sends, so that a call that has its effect once, as every call of the protocol does, is refused by simulation
+// when it is submitted again.
+type Submitter struct {
+	chain   *Chain
+	cfg     SubmitterConfig
+	mgr     *txmgr.SimpleTxManager
+	log     log.Logger
+	results chan Result
+
+	ctx    context.Context // ends what is sent
+	cancel context.CancelFunc
+	wake   chan struct{} // there is something to do
+	done   chan struct{} // the loop has ended, results is closed
+
+	started   time.Time
+	poolClear bool // nothing of a previous process is in the pool; used by the loop only
+
+	mu      sync.Mutex
+	waiting []*job          // in the order of Submit
+	ids     map[string]bool // under way
+	order   uint64          // of the next job
+	closing bool
+}
+
+// job is a Request on its way.
+type job struct {
+	Request
+	order    uint64
+	since    time.Time
+	attempts int
+	answer   chan<- Result // nil: Results
+	abort    context.CancelFunc
+
+	mu     sync.Mutex
+	hashes []common.Hash // of every transaction that was signed for it
+	fatal  error         // why trying on is useless
+}
+
+// alreadyInAnvil is what anvil says where geth says "already known".
+const alreadyInAnvil = "transaction already imported"
+
+// NewSubmitter checks the key and starts sending.
+func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
+	if cfg.QueueSize == 0 {
+		cfg.QueueSize = 256
+	}
+	if cfg.MaxPending == 0 {
+		cfg.MaxPending = 16
+	}
+	if cfg.MaxAttempts == 0 {
+		cfg.MaxAttempts = 3
+	}
+	if cfg.PoolTimeout == 0 {
+		cfg.PoolTimeout = cfg.Tx.ResubmissionTimeout
+	}
+	if cfg.QueueSize < 1 || cfg.MaxPending < 1 || cfg.MaxAttempts < 1 {
+		return nil, fmt.Errorf("%w: queue of %d, %d pending, %d attempts", ErrConfig, cfg.QueueSize, cfg.MaxPending, cfg.MaxAttempts)
+	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = new(txmetrics.NoopTxMetrics)
+	}
+	cfg.Tx.L1RPCURL = chain.cfg.RPC
+	cfg.Tx.AlreadyPublishedCustomErrs = append(slices.Clone(cfg.Tx.AlreadyPublishedCustomErrs), alreadyInAnvil)
+	if cfg.Tx.PrivateKey == "" && cfg.Tx.Mnemonic == "" && !cfg.Tx.SignerCLIConfig.Enabled() {
+		return nil, fmt.Errorf("%w: no key to send transactions with: give a private key, a mnemonic or a remote signer", ErrConfig)
+	}
+	txCfg, err := txmgr.NewConfig(cfg.Tx, chain.log)
+	if err != nil {
+		return nil, fmt.Errorf("transaction manager: %w", err)
+	}
+	if txCfg.ChainID.Cmp(new(big.Int).SetUint64(chain.cfg.ChainID)) != 0 {
+		txCfg.Backend.Close()
+		return nil, fmt.Errorf("transactions would go to chain %s, expected %d: %w", txCfg.ChainID, chain.cfg.ChainID, ErrWrongChain)
+	}
+	txCfg.Backend = &recordingBackend{ETHBackend: txCfg.Backend}
+	mgr, err := txmgr.NewSimpleTxManagerFromConfig("op-channels", chain.log, cfg.Metrics, txCfg)
+	if err != nil {
+		return nil, fmt.Errorf("transaction manager: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Submitter{
+		chain: chain, cfg: cfg, mgr: mgr, log: chain.log.New("from", mgr.From()), results: make(chan Result, cfg.QueueSize),
+		ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{}), ids: make(map[string]bool), started: time.Now(),
+	}
+	go s.run()
+	return s, nil
+}
+
+// From is the account that sends.
+func (s *Submitter) From() common.Address { return s.mgr.From() }
+
+// Results gives one Result per accepted Request, in the order in which they end. It is closed by Close.
+func (s *Submitter) Results() <-chan Result { return s.results }
+
+// Submit takes a request and returns at once; its Result comes through Results.
+func (s *Submitter) Submit(r Request) error { return s.submit(r, nil) }
+
+// Send submits a request and waits for its Result, which does not come through Results. When ctx ends first the request stays under
+// way.
+func (s *Submitter) Send(ctx context.Context, r Request) (Result, error) {
+	answer := make(chan Result, 1)
+	if err := s.submit(r, answer); err != nil {
+		return Result{ID: r.ID}, err
+	}
+	select {
+	case result := <-answer:
+		return result, result.Err
+	case <-ctx.Done():
+		return Result{ID: r.ID}, fmt.Errorf("request %s: %w", r.ID, ctx.Err())
+	}
+}
+
+func (s *Submitter) submit(r Request, answer chan<- Result) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closing:
+		return fmt.Errorf("submit %s: %w", r.ID, ErrClosed)
+	case s.ids[r.ID]:
+		return fmt.Errorf("submit %s: %w", r.ID, ErrUnderWay)
+	case len(s.ids)+len(s.results) >= s.cfg.QueueSize:
+		return fmt.Errorf("submit %s: %w", r.ID, ErrQueueFull)
+	}
+	s.ids[r.ID] = true
+	s.waiting = append(s.waiting, &job{Request: r, order: s.order, since: time.Now(), answer: answer})
+	s.order++
+	s.chain.metrics.txPending.Inc()
+	s.signal()
+	return nil
+}
+
+func (s *Submitter) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Balance is what the sending account holds.
+func (s *Submitter) Balance(ctx context.Context) (*big.Int, error) {
+	return s.chain.Balance(ctx, s.From())
+}
+
+// Close takes no more requests, gives up those that were not sent, waits for the others until ctx ends, then gives them
+// up too. All Results are delivered before it returns, and Results is closed.
+func (s *Submitter) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closing = true
+	s.signal()
+	s.mu.Unlock()
+	defer s.mgr.Close()
+	defer s.cancel()
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		s.cancel()
+		<-s.done
+		return fmt.Errorf("close: %w", ctx.Err())
+	}
+}
+
+// deliver ends a job. There is room: every job has held a place in the queue.
+func (s *Submitter) deliver(j *job, r Result) {
+	r.ID = j.ID
+	result := txSuccess
+	var revert *RevertError
+	switch {
+	case r.Err == nil:
+		s.chain.metrics.txDuration.Observe(time.Since(j.since).Seconds())
+		s.log.Info("transaction mined", "id", j.ID, "tx", r.TxHash, "block", r.Receipt.BlockNumber, "gas", r.Receipt.GasUsed)
+	case errors.As(r.Err, &revert) && revert.Mined:
+		result = txReverted
+	case r.TxHash == common.Hash{}:
+		result = txRefused
+	default:
+		result = txFailed
+	}
+	if r.Err != nil {
+		s.log.Warn("transaction without effect", "id", j.ID, "tx", r.TxHash, "err", r.Err)
+	}
+	s.chain.metrics.txs.WithLabelValues(result).Inc()
+	s.chain.metrics.txPending.Dec()
+	s.mu.Lock()
+	delete(s.ids, j.ID)
+	if j.answer != nil {
+		j.answer <- r
+	} else {
+		s.results <- r
+	}
+	s.mu.Unlock()
+}
