@@ -33,7 +33,7 @@ func DeleteEffect(table ResourceID, key []common.Hash) channel.Effect {
 // IncrementEffect adds delta, which may be negative, to an integer field. Two channels may do so to the same record,
 // in any order. A delta outside of int256 is [ErrEffect].
 func IncrementEffect(table ResourceID, key []common.Hash, field uint8, delta *big.Int) (channel.Effect, error) {
-	if delta.Cmp(minInt256) < 0 || delta.Cmp(maxInt256) > 0 {
+	if delta == nil || delta.Cmp(minInt256) < 0 || delta.Cmp(maxInt256) > 0 {
 		return channel.Effect{}, fmt.Errorf("%w: delta %s does not fit int256", ErrEffect, delta)
 	}
 	data := packABI(incrementArgs, field, delta)
@@ -41,7 +41,7 @@ func IncrementEffect(table ResourceID, key []common.Hash, field uint8, delta *bi
 }
 
 // CallEffect calls a function of a system with ABI-encoded arguments.
-func CallEffect(system ResourceID, selector [selectorBytes]byte, arguments []byte) channel.Effect {
+func CallEffect(system ResourceID, selector [4]byte, arguments []byte) channel.Effect {
 	data := append(append(make([]byte, 0, selectorBytes+len(arguments)), selector[:]...), arguments...)
 	return channel.Effect{Op: channel.EffectCall, ResourceID: system.Hash(), Key: []common.Hash{}, Data: data}
 }
@@ -73,7 +73,7 @@ func DecodeIncrement(data []byte) (field uint8, delta *big.Int, err error) {
 }
 
 // DecodeCall splits the data of a call effect. The arguments are the system's own and are not looked at.
-func DecodeCall(data []byte) (selector [selectorBytes]byte, arguments []byte, err error) {
+func DecodeCall(data []byte) (selector [4]byte, arguments []byte, err error) {
 	if len(data) < selectorBytes {
 		return selector, nil, fmt.Errorf("%w: data of a call has %d bytes, a selector has %d", ErrEffect, len(data), selectorBytes)
 	}

@@ -152,6 +152,8 @@ func TestAttack29_Effects(t *testing.T) {
 	require.NoError(t, mudbridge.CheckEffects(many[:16]))
 	_, err = mudbridge.IncrementEffect(table.ID, key, 0, new(big.Int).Lsh(big.NewInt(1), 255))
 	require.ErrorIs(t, err, mudbridge.ErrEffect)
+	_, err = mudbridge.IncrementEffect(table.ID, key, 0, nil)
+	require.ErrorIs(t, err, mudbridge.ErrEffect)
 	least := new(big.Int).Neg(new(big.Int).Lsh(big.NewInt(1), 255))
 	e, err := mudbridge.IncrementEffect(table.ID, key, 0, least)
 	require.NoError(t, err)
