@@ -70,10 +70,11 @@ type Proposal struct {
 }
 
 // Accept answers a Proposal: the sender's signature on Update 0, and its owner's Join (zero when the owner pays a stake
-// and the deposit itself is the consent).
+// and the deposit itself is the consent). Want asks for the receiver's Accept in return: the sender lacks it.
 type Accept struct {
 	Signature channel.Signature
 	Join      channel.Signature
+	Want      bool
 }
 
 // Refusal says why something was not done. Ref names it: an eventHash, or zero for the channel itself.

@@ -18,7 +18,7 @@
 // the order of its declaration. A signature is 65 bytes, an entry [signedEvent] or [topUpIndex]:
 //
 //	1 proposal     params, funding, genesis           7 sync        seq, root, supported
-//	2 accept       signature, join                     8 catch_up    from, entries, heads, proof
+//	2 accept       signature, join, want               8 catch_up    from, entries, heads, proof
 //	3 refusal      ref, code, text                     9 close       close, signature
 //	4 submit       event                              10 diverged    seq, eventHash, stateHash
 //	5 append       from, entries, update, signature

@@ -246,8 +246,8 @@ func (o *Objective) onReceived(in protocols.Received) []protocols.Action {
 }
 
 func (o *Objective) onAccept(from uint8, m protocols.Accept) []protocols.Action {
-	if o.phase > Funding || o.complete(from) {
-		return nil
+	if o.complete(from) || o.phase > Funding {
+		return o.answer(from, m)
 	}
 	bad := func(err error) []protocols.Action {
 		return []protocols.Action{protocols.Drop{From: from, Code: channel.CodeSignature, Text: err.Error()}}
@@ -269,8 +269,7 @@ func (o *Objective) onAccept(from uint8, m protocols.Accept) []protocols.Action 
 	acts := []protocols.Action{o.save(), protocols.Notify{Event: protocols.Notification{
 		Kind: protocols.NoteAccepted, Text: fmt.Sprintf("participant %d", from),
 	}}}
-	acts = append(acts, o.accept(from)...) // it may not have known the channel when we told it
-	return append(acts, o.advance()...)
+	return append(append(acts, o.answer(from, m)...), o.advance()...)
 }
 
 // accept tells one participant that we accept, once we do.
@@ -278,7 +277,17 @@ func (o *Objective) accept(to uint8) []protocols.Action {
 	if !o.complete(o.cfg.Me) {
 		return nil
 	}
-	return []protocols.Action{protocols.Send{To: to, Body: protocols.Accept{Signature: o.sigs[o.cfg.Me], Join: o.joins[o.cfg.Me]}}}
+	return []protocols.Action{protocols.Send{To: to, Body: protocols.Accept{
+		Signature: o.sigs[o.cfg.Me], Join: o.joins[o.cfg.Me], Want: o.phase <= Funding && !o.complete(to),
+	}}}
+}
+
+// answer gives our Accept to who asks for it: it may not have known the channel when we sent it, or it was lost.
+func (o *Objective) answer(to uint8, m protocols.Accept) []protocols.Action {
+	if !m.Want || o.phase == Abandoned {
+		return nil
+	}
+	return o.accept(to)
 }
 
 func (o *Objective) proposal() protocols.Proposal {

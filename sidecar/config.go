@@ -1,0 +1,189 @@
+package sidecar
+
+import (
+	"crypto/ecdsa"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	oplog "github.com/ethereum-optimism/optimism/op-service/log"
+	opmetrics "github.com/ethereum-optimism/optimism/op-service/metrics"
+	oprpc "github.com/ethereum-optimism/optimism/op-service/rpc"
+	"github.com/ethereum-optimism/optimism/op-service/txmgr"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/plugin"
+	"github.com/evmts/channels/sidecar/flags"
+	"github.com/holiman/uint256"
+	"github.com/urfave/cli/v2"
+)
+
+// Config is everything that `op-channels run` is told.
+type Config struct {
+	Version string
+
+	L2EthRPC     string
+	ChainID      uint64
+	Adjudicator  common.Address
+	Settlement   common.Address
+	StartBlock   uint64
+	Trust        plugin.Level
+	PollInterval time.Duration
+
+	DataDir string
+	Modules []string
+	Keys    Keys
+
+	P2PListen, P2PPeers []string
+	P2PAllow, P2PDeny   []common.Address
+	P2PAcceptUnknown    bool
+
+	Policy                    Policy
+	Stall, Skew, Margin, Turn time.Duration
+
+	JWTSecret []byte
+	RPC       oprpc.CLIConfig
+	Log       oplog.CLIConfig
+	Metrics   opmetrics.CLIConfig
+	Tx        txmgr.CLIConfig
+}
+
+// ConfigFromCLI reads flags, environment and file.
+func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
+	if err := flags.LoadFile(ctx); err != nil {
+		return nil, err
+	}
+	r := reader{ctx: ctx}
+	cfg := &Config{
+		Version: version, L2EthRPC: ctx.String(flags.L2EthRPC.Name), ChainID: ctx.Uint64(flags.ChainID.Name),
+		Adjudicator: r.address(flags.Adjudicator.Name), Settlement: r.address(flags.Settlement.Name),
+		StartBlock: ctx.Uint64(flags.StartBlock.Name), PollInterval: ctx.Duration(flags.PollInterval.Name),
+		DataDir: ctx.String(flags.DataDir.Name), Modules: ctx.StringSlice(flags.Modules.Name),
+		P2PListen: ctx.StringSlice(flags.P2PListen.Name), P2PPeers: ctx.StringSlice(flags.P2PPeers.Name),
+		P2PAllow: r.addresses(flags.P2PAllow.Name), P2PDeny: r.addresses(flags.P2PDeny.Name), P2PAcceptUnknown: ctx.Bool(flags.P2POpen.Name),
+		Policy: Policy{
+			Ask: ctx.Bool(flags.PolicyAsk.Name), Allow: r.addresses(flags.PolicyAllow.Name), Deny: r.addresses(flags.P2PDeny.Name),
+			MinWindow: uint32(ctx.Uint(flags.PolicyWindow.Name)), MaxStake: r.stakes(flags.PolicyMaxStake.Name),
+		},
+		Stall: ctx.Duration(flags.Stall.Name), Skew: ctx.Duration(flags.Skew.Name), Margin: ctx.Duration(flags.Margin.Name), Turn: ctx.Duration(flags.Turn.Name),
+		RPC: oprpc.ReadCLIConfig(ctx), Log: oplog.ReadCLIConfig(ctx), Metrics: opmetrics.ReadCLIConfig(ctx), Tx: txmgr.ReadCLIConfig(ctx),
+	}
+	var err error
+	cfg.Trust, err = plugin.ParseLevel(ctx.String(flags.Trust.Name))
+	r.note(flags.Trust.Name, err)
+	cfg.Keys.Session = r.keyFile(flags.SessionKey.Name)
+	cfg.Keys.Attestor = r.keyFile(flags.AttestorKey.Name)
+	cfg.Keys.Owner, err = crypto.HexToECDSA(strings.TrimPrefix(cfg.Tx.PrivateKey, "0x"))
+	r.note("private-key", err)
+	cfg.JWTSecret = r.secretFile(flags.JWTSecret.Name)
+	return cfg, errors.Join(r.err, cfg.Check())
+}
+
+// Check finds settings that cannot work or are not safe together.
+func (c *Config) Check() error {
+	switch {
+	case c.ChainID == 0:
+		return errors.New("--chain-id is zero: give the L2's chain id")
+	case c.Adjudicator == (common.Address{}):
+		return errors.New("--adjudicator is missing: give the address of the Adjudicator contract on this chain")
+	case c.Keys.Session == nil:
+		return errors.New("--session-key is missing: make one with `openssl rand -hex 32` and keep the file private")
+	case c.Keys.Owner == nil:
+		return errors.New("--private-key is missing: the owner's key pays stakes and receives payouts")
+	case len(c.JWTSecret) == 0 && !isLoopback(c.RPC.ListenAddr):
+		return fmt.Errorf("--rpc.addr %s is reachable from elsewhere: give --rpc.jwt-secret, as for an engine API, or listen on 127.0.0.1", c.RPC.ListenAddr)
+	}
+	return errors.Join(c.RPC.Check(), c.Metrics.Check())
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// reader collects what is wrong with flags.
+type reader struct {
+	ctx *cli.Context
+	err error
+}
+
+func (r *reader) note(flag string, err error) {
+	if err != nil {
+		r.err = errors.Join(r.err, fmt.Errorf("--%s: %w", flag, err))
+	}
+}
+
+func (r *reader) parse(flag, s string) common.Address {
+	if !common.IsHexAddress(s) {
+		r.note(flag, fmt.Errorf("%q is no address", s))
+	}
+	return common.HexToAddress(s)
+}
+
+func (r *reader) address(flag string) common.Address {
+	if s := r.ctx.String(flag); s != "" {
+		return r.parse(flag, s)
+	}
+	return common.Address{}
+}
+
+func (r *reader) addresses(flag string) (out []common.Address) {
+	for _, s := range r.ctx.StringSlice(flag) {
+		out = append(out, r.parse(flag, s))
+	}
+	return out
+}
+
+func (r *reader) stakes(flag string) map[common.Address]channel.Amount {
+	out := make(map[common.Address]channel.Amount)
+	for _, s := range r.ctx.StringSlice(flag) {
+		asset, amount, ok := strings.Cut(s, "=")
+		v, err := uint256.FromDecimal(amount)
+		if !ok || err != nil {
+			r.note(flag, fmt.Errorf("%q is not ASSET=AMOUNT", s))
+			continue
+		}
+		out[r.parse(flag, asset)] = *v
+	}
+	return out
+}
+
+func (r *reader) keyFile(flag string) *ecdsa.PrivateKey {
+	b := r.secretFile(flag)
+	if b == nil {
+		return nil
+	}
+	key, err := crypto.ToECDSA(b)
+	r.note(flag, err)
+	return key
+}
+
+// secretFile reads 32 bytes in hex.
+func (r *reader) secretFile(flag string) []byte {
+	path := r.ctx.String(flag)
+	if path == "" {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		r.note(flag, err)
+		return nil
+	}
+	b, err := hex.DecodeString(strings.TrimPrefix(strings.TrimSpace(string(text)), "0x"))
+	if err == nil && len(b) != 32 {
+		err = fmt.Errorf("%d bytes instead of 32", len(b))
+	}
+	if err != nil {
+		r.note(flag, fmt.Errorf("%s: %w", path, err))
+		return nil
+	}
+	return b
+}
