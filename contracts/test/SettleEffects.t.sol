@@ -78,6 +78,7 @@ contract SettleEffectsTest is SettlementTest {
     }
 
     /// @dev The arithmetic against a plain oracle, at every width.
+    /// forge-config: default.fuzz.runs = 2000
     function testFuzz_AddUnsigned(uint256 start, int256 delta, uint8 bytesWide) public pure {
         uint256 width = bound(bytesWide, 1, 32) * 8;
         uint256 max = type(uint256).max >> (256 - width);
@@ -96,6 +97,7 @@ contract SettleEffectsTest is SettlementTest {
         }
     }
 
+    /// forge-config: default.fuzz.runs = 2000
     function testFuzz_AddSigned(int256 start, int256 delta, uint8 bytesWide) public pure {
         uint256 width = bound(bytesWide, 1, 32) * 8;
         int256 max = width == 256 ? type(int256).max : int256((1 << (width - 1)) - 1);
