@@ -76,6 +76,15 @@ func (c Code) String() string {
 	return fmt.Sprintf("code_%d", uint8(c))
 }
 
+// codeLabel names a code in metrics: peers choose codes, so unknown ones share
+// a label.
+func codeLabel(c Code) string {
+	if n, ok := codeNames[c]; ok {
+		return n
+	}
+	return "other"
+}
+
 // lasting says whether asking again soon is pointless.
 func (c Code) lasting() bool {
 	return c == CodeVersion || c == CodeNetwork || c == CodeDenied || c == CodeBanned

@@ -240,11 +240,15 @@ func TestR8_MoreThan100InvalidMessagesInASecondBan(t *testing.T) {
 	b.receive()
 	b.waitEvent(Connected, a.Address())
 	now := time.Now()
-	b.offenders.now = func() time.Time { return now } // no other goroutine counts or asks: the link is up
+	b.offenders.mu.Lock() // links may still be settling
+	b.offenders.now = func() time.Time { return now }
+	b.offenders.mu.Unlock()
 	for range 100 {
 		b.Penalize(a.Address(), "invalid signature")
 	}
+	b.offenders.mu.Lock()
 	now = now.Add(time.Second)
+	b.offenders.mu.Unlock()
 	for range 100 {
 		b.Penalize(a.Address(), "invalid signature")
 	}

@@ -491,9 +491,14 @@ func (t *Transport) refusedEvent(addr common.Address, g goodbye, remote bool) {
 	if remote {
 		by = "peer"
 	}
-	t.m.refused.WithLabelValues(by, g.code.String()).Inc()
-	t.log.Info("Link refused", "peer", addr, "by", by, "code", g.code, "reason", g.text)
-	t.event(Event{Kind: Refused, Peer: addr, Code: g.code, Remote: remote, Reason: ending{code: g.code, text: g.text}.String()}, t.peer(addr) == nil)
+	t.m.refused.WithLabelValues(by, codeLabel(g.code)).Inc()
+	stranger := t.peer(addr) == nil
+	level := log.LevelInfo
+	if stranger {
+		level = log.LevelDebug // anybody can make a key: not a way to fill disks
+	}
+	t.log.Log(level, "Link refused", "peer", addr, "by", by, "code", g.code, "reason", g.text)
+	t.event(Event{Kind: Refused, Peer: addr, Code: g.code, Remote: remote, Reason: ending{code: g.code, text: g.text}.String()}, stranger)
 }
 
 // refuse says goodbye on a stream without a link and waits a moment for the
