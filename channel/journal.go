@@ -165,7 +165,7 @@ func (t *Tree) rehash(nodes proof.Nodes) ([]common.Hash, error) {
 func VerifyInclusion(eventHash, stateHash common.Hash, index, size uint64, path []common.Hash, root common.Hash) error {
 	leaf := LeafHash(eventHash, stateHash)
 	if err := proof.VerifyInclusion(hasher{}, index, size, leaf[:], toBytes(path), root[:]); err != nil {
-		return Refuse(CodeMalformed, "inclusion proof of leaf %d of %d: %v", index, size, err)
+		return Refuse(CodeMalformed, "inclusion proof of leaf %d of %d: %s", index, size, proofFault(err))
 	}
 	return nil
 }
@@ -175,10 +175,22 @@ func VerifyConsistency(first, second uint64, path []common.Hash, firstRoot, seco
 	if first == 0 {
 		return Refuse(CodeMalformed, "consistency with an empty journal proves nothing")
 	}
+	if first > second {
+		return Refuse(CodeMalformed, "a journal of %d leaves cannot be a prefix of one of %d", first, second)
+	}
 	if err := proof.VerifyConsistency(hasher{}, first, second, toBytes(path), firstRoot[:], secondRoot[:]); err != nil {
-		return Refuse(CodeMalformed, "consistency proof of %d with %d leaves: %v", first, second, err)
+		return Refuse(CodeMalformed, "consistency proof of %d with %d leaves: %s", first, second, proofFault(err))
 	}
 	return nil
+}
+
+// proofFault puts hashes in hex; the library prints them as lists of decimals over several lines.
+func proofFault(err error) string {
+	var m proof.RootMismatchError
+	if errors.As(err, &m) {
+		return fmt.Sprintf("it leads to root %x, expected %x", m.CalculatedRoot, m.ExpectedRoot)
+	}
+	return err.Error()
 }
 
 func toBytes(hashes []common.Hash) [][]byte {

@@ -161,6 +161,14 @@ func TestA2_Attack5_MutatedInclusionProofsFail(t *testing.T) {
 	}
 }
 
+func TestF2_ProofRefusalsAreReadable(t *testing.T) {
+	event, state := testLeaf(0)
+	leaf := LeafHash(event, state)
+	require.EqualError(t, VerifyInclusion(event, state, 0, 1, nil, common.Hash{}),
+		"malformed: inclusion proof of leaf 0 of 1: it leads to root "+leaf.Hex()[2:]+", expected "+common.Hash{}.Hex()[2:])
+	require.EqualError(t, VerifyConsistency(2, 1, nil, leaf, leaf), "malformed: a journal of 2 leaves cannot be a prefix of one of 1")
+}
+
 // A node is no leaf: its two children cannot be passed off as event and state (domain separation).
 func TestA2_NodeIsNoLeaf(t *testing.T) {
 	_, leaves := testTree(4)
