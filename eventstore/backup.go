@@ -33,6 +33,11 @@ func (s *Store) Backup(dir string) error {
 }
 
 func (s *Store) freeze(dir string, at uint64) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // the database panics when it cannot write its log
+			err = fmt.Errorf("write: %v", p)
+		}
+	}()
 	copied := &Store{settings: s.settings, dir: dir, poisoned: make(chan struct{})}
 	if copied.lock, err = pebble.LockDirectory(dir, s.fs); err != nil {
 		return err

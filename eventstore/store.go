@@ -22,9 +22,10 @@ const SchemaVersion = 1
 // was committed, also what was committed without sync.
 type Store struct {
 	settings
-	dir  string
-	db   *pebble.DB
-	lock *pebble.Lock
+	dir   string
+	db    *pebble.DB
+	lock  *pebble.Lock
+	guard *guardFS
 
 	requests chan *request // to the applier
 	closing  chan struct{}
@@ -78,14 +79,16 @@ func Open(dir string, opts ...Option) (_ *Store, err error) {
 		return nil, err
 	}
 	s.feed.init(s.nextFeed)
+	s.guard.live.Store(true)
 	s.workers.Add(1)
 	go s.applyLoop()
 	return s, nil
 }
 
 func (s *Store) pebbleOptions() *pebble.Options {
+	s.guard = &guardFS{FS: s.fs, dir: s.dir, poison: s.poison}
 	o := &pebble.Options{
-		FS: s.fs, Lock: s.lock, CacheSize: s.cacheSize, MemTableSize: s.memTableSize, MaxOpenFiles: 512,
+		FS: s.guard, Lock: s.lock, CacheSize: s.cacheSize, MemTableSize: s.memTableSize, MaxOpenFiles: 512,
 		FormatMajorVersion: pebble.FormatNewest, Logger: pebbleLogger{s},
 		EventListener: &pebble.EventListener{
 			// A flush or compaction that fails is a disk that fails: its retries would only hide it.
