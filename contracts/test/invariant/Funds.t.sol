@@ -72,4 +72,36 @@ contract FundsInvariant is Test {
             }
         }
     }
+
+    /// @dev The handler reaches every kind of ending: the invariants above are not about nothing.
+    function test_EveryEndingIsReached() public {
+        handler.payAll(0);
+        handler.conclude(0);
+        handler.payAll(1);
+        handler.endInDispute(1);
+        for (uint8 slot; slot < 5; ++slot) {
+            try handler.payout(1, slot) {} catch {}
+        }
+        handler.pay(2, 0, 0);
+        for (uint256 i; i < 3; ++i) {
+            handler.wait(12 hours - 1);
+        }
+        handler.refund(2);
+        assertEq(handler.concluded(), 1);
+        assertEq(handler.refunded(), 1);
+        assertEq(handler.finals(handler.ids(1)), 1);
+        assertGt(handler.left(handler.ids(0), address(0)), 0);
+        assertGt(handler.left(handler.ids(1), handler.assets(1)), 0);
+        handler.payAll(3); // one of its owners burns all gas it is given
+        handler.conclude(3);
+        assertGt(handler.credited(address(0)), 0);
+        for (uint256 w; w < 5; ++w) {
+            try handler.withdraw(w, 0) {} catch {}
+        }
+        assertGt(handler.withdrawn(), 0);
+        assertEq(handler.credited(address(0)), 0);
+        invariant_A8_NoChannelPaysMoreThanItHeld();
+        invariant_A8_TheAdjudicatorIsSolvent();
+        invariant_A3_OneEnding();
+    }
 }
