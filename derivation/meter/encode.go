@@ -3,7 +3,7 @@ package meter
 import "github.com/evmts/channels/derivation/wasm"
 
 // encode writes the rewritten module: the sections of the original with the injected parts at their ends.
-func (w *rewriter) encode(startFuel uint64, mutable []int) []byte {
+func (w *rewriter) encode(startFuel uint64, exports []wasm.Export) []byte {
 	m := w.m
 	imports := make([]uint32, len(m.Imports))
 	for i, im := range m.Imports {
@@ -31,9 +31,11 @@ func (w *rewriter) encode(startFuel uint64, mutable []int) []byte {
 	if m.Table != nil {
 		section(4, 1, func(b []byte, _ int) []byte { return appendRange(append(b, 0x70), *m.Table) })
 	}
-	section(5, 1, func(b []byte, _ int) []byte {
-		return appendRange(b, wasm.Range{Min: m.Memory.Min, Max: w.maxPages, HasMax: true})
-	})
+	if m.Memory != nil {
+		section(5, 1, func(b []byte, _ int) []byte {
+			return appendRange(b, wasm.Range{Min: m.Memory.Min, Max: w.maxPages, HasMax: true})
+		})
+	}
 	section(6, len(m.Globals)+2, func(b []byte, i int) []byte {
 		switch uint32(i) {
 		case w.fuel:
@@ -43,7 +45,6 @@ func (w *rewriter) encode(startFuel uint64, mutable []int) []byte {
 		}
 		return appendGlobal(b, m.Globals[i])
 	})
-	exports := w.exports(mutable)
 	section(7, len(exports), func(b []byte, i int) []byte {
 		return wasm.AppendU32(append(appendName(b, exports[i].Name), byte(exports[i].Kind)), exports[i].Index)
 	})
@@ -76,7 +77,7 @@ func (w *rewriter) exports(mutable []int) []wasm.Export {
 	for _, e := range w.m.Exports {
 		_, function := wasm.Required[e.Name]
 		switch {
-		case function && e.Kind == wasm.ExternFunction:
+		case (function || w.keepAll) && e.Kind == wasm.ExternFunction:
 			out = append(out, wasm.Export{Name: e.Name, Kind: e.Kind, Index: w.target(e.Index)})
 		case e.Name == wasm.MemoryName:
 			out = append(out, wasm.Export{Name: e.Name, Kind: e.Kind, Index: e.Index})

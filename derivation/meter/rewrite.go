@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/evmts/channels/derivation/wasm"
 )
@@ -37,14 +38,11 @@ func Rewrite(m *wasm.Module, pageLimit uint32, startFuel uint64) (*Metered, erro
 	if startFuel > math.MaxInt64 {
 		return nil, fmt.Errorf("derivation/meter: start fuel %d does not fit in 63 bits", startFuel)
 	}
-	maxPages := pageLimit
-	if m.Memory.HasMax {
-		maxPages = min(maxPages, m.Memory.Max)
-	}
-	w := &rewriter{
-		m: m, maxPages: maxPages, types: append([]wasm.FuncType(nil), m.Types...),
-		fuel: uint32(len(m.Globals)), height: uint32(len(m.Globals)) + 1,
-	}
+	return newRewriter(m, pageLimit).rewrite(startFuel)
+}
+
+func (w *rewriter) rewrite(startFuel uint64) (*Metered, error) {
+	m := w.m
 	for i := range m.Functions {
 		if err := w.function(i); err != nil {
 			return nil, err
@@ -53,16 +51,30 @@ func Rewrite(m *wasm.Module, pageLimit uint32, startFuel uint64) (*Metered, erro
 	for i, im := range m.Imports {
 		w.addHost(uint32(i), im)
 	}
-	w.addBulk()
-	w.addGrow()
-	out := &Metered{Pages: m.Memory.Min, MaxPages: maxPages}
+	out := &Metered{}
+	if m.Memory != nil {
+		w.addBulk()
+		w.addGrow()
+		out.Pages, out.MaxPages = m.Memory.Min, w.maxPages
+	}
 	for i, g := range m.Globals {
 		if g.Mutable {
 			out.Globals = append(out.Globals, i)
 		}
 	}
-	out.Binary = w.encode(startFuel, out.Globals)
+	out.Binary = w.encode(startFuel, w.exports(out.Globals))
 	return out, nil
+}
+
+func newRewriter(m *wasm.Module, pageLimit uint32) *rewriter {
+	w := &rewriter{
+		m: m, maxPages: pageLimit, types: slices.Clone(m.Types),
+		fuel: uint32(len(m.Globals)), height: uint32(len(m.Globals)) + 1,
+	}
+	if m.Memory != nil && m.Memory.HasMax {
+		w.maxPages = min(w.maxPages, m.Memory.Max)
+	}
+	return w
 }
 
 type rewriter struct {
@@ -72,6 +84,7 @@ type rewriter struct {
 	fuel, height uint32   // indices of the injected globals
 	funcs        []uint32 // type of each function in the rewritten code section
 	bodies       [][]byte
+	keepAll      bool // also the exports that the interface does not require
 }
 
 // Indices of the injected functions, behind all the module's own.
