@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -105,7 +106,7 @@ func (e *Engine) restoreChannel(rec eventstore.ChannelRecord) error {
 		return err
 	}
 	if err == nil {
-		if r.Play, err = e.restorePlay(rec, rules, start, supported, sigs); err != nil {
+		if r.Play, err = e.restorePlay(rec, rules, supported, sigs); err != nil {
 			return err
 		}
 	}
@@ -122,7 +123,7 @@ func (e *Engine) restoreChannel(rec eventstore.ChannelRecord) error {
 }
 
 // restorePlay derives the head again from the newest snapshot and the entries after it.
-func (e *Engine) restorePlay(rec eventstore.ChannelRecord, rules *channel.Rules, start play.Point, supported channel.Update, sigs []channel.Signature) (*play.Restored, error) {
+func (e *Engine) restorePlay(rec eventstore.ChannelRecord, rules *channel.Rules, supported channel.Update, sigs []channel.Signature) (*play.Restored, error) {
 	signed, err := e.cfg.Store.Signed(rec.ID)
 	if err != nil {
 		return nil, fmt.Errorf("the signed Update is missing beside a supported one: %w", err)
@@ -133,48 +134,24 @@ func (e *Engine) restorePlay(rec eventstore.ChannelRecord, rules *channel.Rules,
 	}
 	r := &play.Restored{Signed: signed, Pending: pending}
 	r.Supported = play.Supported{Update: supported, Signatures: sigs}
-	at := start
-	if snap, err := e.cfg.Store.Snapshot(rec.ID, supported.Seq); err == nil && snap.Seq > 0 {
-		if at, err = pointOf(rules, snap.Seq, snap.State, snap.Peaks); err != nil {
-			return nil, err
-		}
-	} else if err != nil && !errors.Is(err, eventstore.ErrNotFound) {
-		return nil, err
-	}
-	if at.Seq == supported.Seq {
-		r.Supported.State = at.State
-	}
 	last, err := e.cfg.Store.LastSeq(rec.ID)
 	if err != nil {
 		return nil, err
 	}
-	err = deriveRange(e.cfg.Store, rules, at, last, func(p play.Point, _ eventstore.JournalEntry) error {
-		at = p
-		if p.Seq == supported.Seq {
-			r.Supported.State = p.State
-		}
-		return nil
-	})
+	if supported.Seq > last {
+		return nil, fmt.Errorf("the supported Update is at %d, but the journal ends at %d", supported.Seq, last)
+	}
+	derived := replayer(e.cfg.Store, rules, &rec, true)
+	at, err := derived.At(context.Background(), supported.Seq)
 	if err != nil {
 		return nil, err
 	}
-	r.Head = at
-	if r.Supported.State == nil {
-		return nil, fmt.Errorf("the supported Update is at %d, but the journal ends at %d", supported.Seq, at.Seq)
+	r.Supported.State = at.State
+	if at, err = derived.At(context.Background(), last); err != nil {
+		return nil, err
 	}
+	r.Head = play.Point{Seq: last, State: at.State, Hash: at.State.Hash(), Journal: at.Journal}
 	return r, nil
-}
-
-func pointOf(rules *channel.Rules, seq uint64, state []byte, peaks []common.Hash) (play.Point, error) {
-	s, err := channel.DecodeState(state, rules.Shape())
-	if err != nil {
-		return play.Point{}, fmt.Errorf("snapshot at %d: %w", seq, err)
-	}
-	j, err := channel.RestoreJournal(seq+1, peaks)
-	if err != nil {
-		return play.Point{}, fmt.Errorf("snapshot at %d: %w", seq, err)
-	}
-	return play.Point{Seq: seq, State: s, Hash: s.Hash(), Journal: j}, nil
 }
 
 func (e *Engine) rules(p *channel.Params, f channel.Funding) (*channel.Rules, error) {

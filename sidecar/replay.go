@@ -1,68 +1,73 @@
 package sidecar
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/eventstore"
 	"github.com/evmts/channels/protocols"
-	"github.com/evmts/channels/protocols/lifecycle"
-	"github.com/evmts/channels/protocols/play"
 )
 
 const replayPage = 256
 
-// deriveRange derives the entries after `at` up to seq `to` from the store and compares each leaf with the one kept.
-func deriveRange(store *eventstore.Store, rules *channel.Rules, at play.Point, to uint64, visit func(play.Point, eventstore.JournalEntry) error) error {
-	domain := rules.Params.Domain()
-	for at.Seq < to {
-		page, err := store.Entries(rules.ID(), at.Seq+1, int(min(replayPage, to-at.Seq)))
-		if err != nil {
-			return err
-		}
-		if len(page) == 0 {
-			return fmt.Errorf("the journal ends at %d, before %d", at.Seq, to)
-		}
-		for _, s := range page {
-			next, err := deriveEntry(rules, domain, at, s)
-			if err != nil {
-				return err
-			}
-			if err := visit(next, s); err != nil {
-				return err
-			}
-			at = next
-		}
-	}
-	return nil
+// journalSource reads a journal of a store in pages. It is for one Replayer at a time.
+type journalSource struct {
+	store *eventstore.Store
+	id    common.Hash
+	page  []eventstore.JournalEntry
 }
 
-func deriveEntry(rules *channel.Rules, domain channel.Domain, at play.Point, s eventstore.JournalEntry) (play.Point, error) {
-	seq := at.Seq + 1
-	var state *channel.State
-	var verdict channel.Verdict
-	if ev := s.Entry.Event; ev != nil {
-		if int(ev.Author) >= len(rules.Params.Participants) {
-			return at, channel.Refuse(channel.CodeDiverged, "entry %d has no author", seq)
+// Entry implements derivation.Source.
+func (s *journalSource) Entry(seq uint64) (channel.Entry, common.Hash, error) {
+	if len(s.page) == 0 || seq < s.page[0].Seq || seq > s.page[len(s.page)-1].Seq {
+		page, err := s.store.Entries(s.id, seq, replayPage)
+		if err != nil {
+			return channel.Entry{}, common.Hash{}, err
 		}
-		if err := ev.Signature.Verify(domain.Digest(ev.Event), rules.Params.Participants[ev.Author].Signer); err != nil {
-			return at, channel.Refuse(channel.CodeSignature, "entry %d: %v", seq, err)
+		if len(page) == 0 || page[0].Seq != seq {
+			return channel.Entry{}, common.Hash{}, fmt.Errorf("the journal has no entry %d", seq)
 		}
-		state, verdict = rules.Apply(at.State, seq, &ev.Event)
+		s.page = page
+	}
+	e := s.page[seq-s.page[0].Seq]
+	return e.Entry, e.StateHash, nil
+}
+
+// storedSnapshots are those that the engine put into the store.
+type storedSnapshots struct {
+	store *eventstore.Store
+	id    common.Hash
+}
+
+// Newest implements derivation.Snapshots.
+func (s storedSnapshots) Newest(atOrBelow uint64) (*derivation.Snapshot, error) {
+	snap, err := s.store.Snapshot(s.id, atOrBelow)
+	if errors.Is(err, eventstore.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &derivation.Snapshot{Seq: snap.Seq, State: snap.State, Peaks: snap.Peaks}, nil
+}
+
+// Keep implements derivation.Snapshots; only the engine writes.
+func (storedSnapshots) Keep(derivation.Snapshot) error { return nil }
+
+// replayer derives a channel of a store; snapshots make it quick, without them everything is derived from the genesis and
+// every author's signature is checked.
+func replayer(store *eventstore.Store, rules *channel.Rules, rec *eventstore.ChannelRecord, snapshots bool) *derivation.Replayer {
+	cfg := derivation.ReplayConfig{}.WithGenesisState(rec.StateHash)
+	if snapshots {
+		cfg = cfg.WithSnapshots(storedSnapshots{store, rec.ID}, 0)
 	} else {
-		state, verdict = rules.ApplyTopUp(at.State, seq)
+		cfg = cfg.WithSignatures()
 	}
-	if err := verdict.Err(); err != nil {
-		return at, fmt.Errorf("entry %d: %w", seq, err)
-	}
-	hash := state.Hash()
-	if hash != s.StateHash {
-		return at, channel.Refuse(channel.CodeDiverged, "entry %d derives to state %s, the journal says %s", seq, hash, s.StateHash)
-	}
-	leaf := channel.LeafHash(s.Entry.Hash(rules.ID()), hash)
-	return play.Point{Seq: seq, State: state, Hash: hash, Journal: at.Journal.Append(leaf)}, nil
+	return derivation.NewReplayer(rules, rec.GenesisInput, &journalSource{store: store, id: rec.ID}, cfg)
 }
 
 // ReplayReport is what a replay from genesis found.
@@ -77,24 +82,26 @@ type ReplayReport struct {
 	Effects     []channel.Effect `json:"effects,omitempty"`
 }
 
-// Replay derives a channel of a store from its genesis to seq (or, with all, to the end), checking authors' signatures,
-// every leaf, and the participants' signatures on the supported Update when it is reached.
+// rulesOf finds the module and makes the rules of a recorded channel.
+func rulesOf(modules Modules, rec *eventstore.ChannelRecord) (*channel.Rules, error) {
+	var m channel.Module
+	if !rec.Params.IsLedger() {
+		var err error
+		if m, err = modules.Get(rec.Params.ModuleHash); err != nil {
+			return nil, channel.Refuse(channel.CodeUnknownModule, "%v", err)
+		}
+	}
+	return channel.NewRules(&rec.Params, rec.Funding, m)
+}
+
+// Replay derives a channel of a store from its genesis to seq (nil: to the end). It trusts nothing of what is stored but
+// the events: authors' signatures, every leaf, and the participants' signatures on the supported Update are checked.
 func Replay(store *eventstore.Store, modules Modules, id common.Hash, seq *uint64, progress func(done, total uint64)) (*ReplayReport, error) {
 	rec, err := store.Channel(id)
 	if err != nil {
 		return nil, err
 	}
-	var m channel.Module
-	if !rec.Params.IsLedger() {
-		if m, err = modules.Get(rec.Params.ModuleHash); err != nil {
-			return nil, channel.Refuse(channel.CodeUnknownModule, "%v", err)
-		}
-	}
-	rules, err := channel.NewRules(&rec.Params, rec.Funding, m)
-	if err != nil {
-		return nil, err
-	}
-	at, err := lifecycle.StartOf(rules, rec.GenesisInput)
+	rules, err := rulesOf(modules, rec)
 	if err != nil {
 		return nil, err
 	}
@@ -109,41 +116,33 @@ func Replay(store *eventstore.Store, modules Modules, id common.Hash, seq *uint6
 		}
 	}
 	supported, sigs, err := store.Supported(id)
-	hasSupported := err == nil
+	signed := err == nil
 	if err != nil && !errors.Is(err, eventstore.ErrNotFound) {
 		return nil, err
 	}
+	r, ctx := replayer(store, rules, rec, false), context.Background()
 	rep := &ReplayReport{Channel: id}
-	check := func(p play.Point) error {
-		if !hasSupported || p.Seq != supported.Seq {
-			return nil
+	if signed && supported.Seq <= to {
+		at, err := derive(ctx, r, supported.Seq, progress)
+		if err != nil {
+			return nil, err
 		}
-		if p.Update(id) != supported {
-			return channel.Refuse(channel.CodeDiverged, "the journal derives to another head at %d than everybody signed", p.Seq)
+		if at.Update(id) != supported {
+			return nil, channel.Refuse(channel.CodeDiverged, "the journal derives to another head at %d than everybody signed", supported.Seq)
 		}
 		if err := checkSupport(rules, supported, sigs); err != nil {
-			return err
+			return nil, err
 		}
-		rep.Supported = true
-		return nil
+		rep.Supported = supported.Seq == to
 	}
-	if err := check(at); err != nil {
-		return nil, err
-	}
-	err = deriveRange(store, rules, at, to, func(p play.Point, _ eventstore.JournalEntry) error {
-		at = p
-		if progress != nil {
-			progress(p.Seq, to)
-		}
-		return check(p)
-	})
+	at, err := derive(ctx, r, to, progress)
 	if err != nil {
 		return nil, err
 	}
-	rep.Supported = rep.Supported && at.Seq == supported.Seq
-	rep.Seq, rep.JournalRoot, rep.StateHash = at.Seq, at.Journal.Root(), at.Hash
+	head := at.Update(id)
+	rep.Seq, rep.JournalRoot, rep.StateHash = to, head.JournalRoot, head.StateHash
 	rep.State, rep.Terminal = at.State, at.State.Header.Terminal
-	if rep.Terminal && m != nil {
+	if rep.Terminal && rules.Module != nil {
 		effects, verdict := rules.Effects(at.State)
 		if err := verdict.Err(); err != nil {
 			return nil, fmt.Errorf("effects: %w", err)
@@ -151,6 +150,22 @@ func Replay(store *eventstore.Store, modules Modules, id common.Hash, seq *uint6
 		rep.Effects = effects
 	}
 	return rep, nil
+}
+
+// derive goes forward in strides, so that progress can be shown. A journal that honest nodes signed holds no rejected
+// event (S4), although such a leaf can be right.
+func derive(ctx context.Context, r *derivation.Replayer, to uint64, progress func(done, total uint64)) (at *derivation.Position, err error) {
+	for seq := uint64(0); ; seq = min(to, seq+replayPage) {
+		if at, err = r.At(ctx, seq); err != nil {
+			return nil, channel.Refuse(channel.CodeDiverged, "%v", err)
+		}
+		if progress != nil {
+			progress(seq, to)
+		}
+		if seq == to {
+			return at, nil
+		}
+	}
 }
 
 func checkSupport(r *channel.Rules, u channel.Update, sigs []channel.Signature) error {

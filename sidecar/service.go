@@ -1,0 +1,192 @@
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/ethereum-optimism/optimism/op-service/cliapp"
+	"github.com/ethereum-optimism/optimism/op-service/httputil"
+	opmetrics "github.com/ethereum-optimism/optimism/op-service/metrics"
+	oprpc "github.com/ethereum-optimism/optimism/op-service/rpc"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/log"
+	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/evmts/channels/derivation"
+	"github.com/evmts/channels/eventstore"
+	"github.com/evmts/channels/sidecar/p2p"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Service is a running sidecar: store, modules, chain, peers, engine and API.
+type Service struct {
+	cfg     *Config
+	log     log.Logger
+	close   context.CancelCauseFunc
+	stopped atomic.Bool
+
+	store   *eventstore.Store
+	modules *derivation.Library
+	runtime *derivation.Engine
+	chain   *Link
+	net     *p2p.Transport
+	engine  *Engine
+	rpc     *oprpc.Server
+	metrics *httputil.HTTPServer
+}
+
+var _ cliapp.Lifecycle = (*Service)(nil)
+
+// NewService makes a service; Start runs it. close is called when the engine ends by itself.
+func NewService(cfg *Config, logger log.Logger, close context.CancelCauseFunc) *Service {
+	return &Service{cfg: cfg, log: logger, close: close}
+}
+
+// Start opens everything in the order that makes each part ready before the next needs it.
+func (s *Service) Start(ctx context.Context) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+		}
+	}()
+	c := s.cfg
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	registry := opmetrics.NewRegistry()
+	metrics := NewMetrics(registry)
+	if s.runtime, err = derivation.NewEngine(derivation.Config{}); err != nil {
+		return err
+	}
+	s.modules = derivation.NewLibrary(s.runtime)
+	if err := InstallModules(s.modules, c.Modules); err != nil {
+		return err
+	}
+	if s.store, err = eventstore.Open(filepath.Join(c.DataDir, "store"), eventstore.WithLogger(s.log)); err != nil {
+		return err
+	}
+	if s.chain, err = NewLink(ctx, c, s.store, s.log, registry); err != nil {
+		return err
+	}
+	if s.net, err = p2p.New(p2p.Config{
+		Key: c.Keys.Session, Listen: c.P2PListen, Static: c.P2PPeers, Network: fmt.Sprintf("%d/%s", c.ChainID, c.Adjudicator),
+		AllowList: c.P2PAllow, DenyList: c.P2PDeny, AcceptUnknown: c.P2PAcceptUnknown, Logger: s.log, Registerer: registry,
+	}); err != nil {
+		return err
+	}
+	if s.engine, err = NewEngine(EngineConfig{
+		Keys: c.Keys, ChainID: c.ChainID, Adjudicator: c.Adjudicator, Settlement: c.Settlement, Policy: c.Policy,
+		Stall: c.Stall, Skew: c.Skew, Margin: c.Margin, Turn: c.Turn,
+		Store: s.store, Network: s.net, Chain: s.chain, Modules: ModulesOf(s.modules), Metrics: metrics, Log: s.log,
+	}); err != nil {
+		return err
+	}
+	go func() {
+		if err := s.engine.Run(); err != nil {
+			s.close(err)
+		}
+	}()
+	s.chain.Start()
+	if err := s.serve(registry); err != nil {
+		return err
+	}
+	metrics.Up.Set(1)
+	s.log.Info("op-channels is up", "session", s.engine.SessionAddress(), "owner", s.engine.OwnerAddress(), "rpc", s.RPCEndpoint(), "p2p", s.net.Addrs())
+	return nil
+}
+
+// serve starts the RPC and metrics servers. Browsers of other sites must not reach a wallet's RPC: no CORS, and only
+// local names as Host.
+func (s *Service) serve(registry *prometheus.Registry) error {
+	opts := []oprpc.Option{oprpc.WithLogger(s.log), oprpc.WithWebsocketEnabled(), oprpc.WithCORSHosts(nil)}
+	if len(s.cfg.JWTSecret) > 0 {
+		opts = append(opts, oprpc.WithJWTSecret(s.cfg.JWTSecret))
+	} else {
+		opts = append(opts, oprpc.WithVHosts([]string{"localhost", "127.0.0.1"}))
+	}
+	s.rpc = oprpc.NewServer(s.cfg.RPC.ListenAddr, s.cfg.RPC.ListenPort, s.cfg.Version, opts...)
+	s.rpc.AddAPI(rpc.API{Namespace: "channels", Service: NewAPI(s.engine, s)})
+	if err := s.rpc.Start(); err != nil {
+		return fmt.Errorf("start the RPC on %s:%d: %w", s.cfg.RPC.ListenAddr, s.cfg.RPC.ListenPort, err)
+	}
+	if s.cfg.Metrics.Enabled {
+		var err error
+		if s.metrics, err = opmetrics.StartServer(registry, s.cfg.Metrics.ListenAddr, s.cfg.Metrics.ListenPort); err != nil {
+			return fmt.Errorf("start the metrics server: %w", err)
+		}
+	}
+	return nil
+}
+
+// Stop ends everything in the opposite order. Nothing is lost by stopping at any point: that is the store's business.
+func (s *Service) Stop(ctx context.Context) (err error) {
+	if s.stopped.Swap(true) {
+		return nil
+	}
+	note := func(what string, e error) {
+		if e != nil {
+			err = errors.Join(err, fmt.Errorf("stop %s: %w", what, e))
+		}
+	}
+	if s.rpc != nil {
+		note("rpc", s.rpc.Stop())
+	}
+	if s.engine != nil {
+		note("engine", s.engine.Stop(ctx))
+	}
+	if s.net != nil {
+		note("p2p", s.net.Close(ctx))
+	}
+	if s.chain != nil {
+		note("chain", s.chain.Close(ctx))
+	}
+	if s.metrics != nil {
+		note("metrics", s.metrics.Stop(ctx))
+	}
+	if s.store != nil {
+		note("store", s.store.Close())
+	}
+	if s.runtime != nil {
+		note("modules", s.runtime.Close())
+	}
+	s.log.Info("op-channels has stopped")
+	return err
+}
+
+// Stopped tells whether Stop was called.
+func (s *Service) Stopped() bool { return s.stopped.Load() }
+
+// RPCEndpoint is the RPC's host:port.
+func (s *Service) RPCEndpoint() string { return s.rpc.Endpoint() }
+
+// Info implements Node.
+func (s *Service) Info() NodeInfo {
+	return NodeInfo{
+		Version: s.cfg.Version, Session: s.engine.SessionAddress(), Owner: s.engine.OwnerAddress(), Attestor: s.engine.AttestorAddress(),
+		ChainID: s.cfg.ChainID, Adjudicator: s.cfg.Adjudicator, Settlement: s.cfg.Settlement, Multiaddrs: s.net.Addrs(),
+	}
+}
+
+// Peers implements Node.
+func (s *Service) Peers() []Peer {
+	out := []Peer{}
+	for _, p := range s.net.Peers() {
+		out = append(out, Peer{p.Address, p.Multiaddrs, p.Connected, p.Queued})
+	}
+	return out
+}
+
+// AddPeer implements Node.
+func (s *Service) AddPeer(multiaddr string) (common.Address, error) {
+	addr, err := p2p.ParsePeer(multiaddr)
+	if err != nil {
+		return addr, err
+	}
+	return addr, s.net.AddPeer(addr, []string{multiaddr})
+}
+
+// ModuleList implements Node.
+func (s *Service) ModuleList() []ModuleInfo { return ModuleInfos(s.modules) }
