@@ -17,13 +17,25 @@ import (
 // their way (protocol §3), and each is compared with the root at its seq.
 const rootsKept = 128
 
-// head is the end of a journal as the applier remembers it. It is a value; roots and states share arrays between copies,
-// which is safe because they are only appended to by one goroutine and a dropped copy is never read again.
+// head is the end of a journal, and what was promised about it, as the applier remembers them. It is a value; roots and
+// states share arrays between copies, which is safe because they are only appended to by one goroutine and a dropped
+// copy is never read again.
 type head struct {
+	standing
 	journal channel.Journal
 	first   uint64        // seq of roots[0]
 	roots   []common.Hash // up to the last
 	states  []common.Hash // stateHash at the same seqs
+}
+
+// standing is read once per channel, so that the checks of every later signature need no read. Only the applier writes
+// the records that it mirrors.
+type standing struct {
+	participants, guarantors int
+	signed, supported        *channel.Update // nil: none
+	supportedBy              int             // signatures recorded under supported
+	closed                   bool            // this node signed a Close, of either phase
+	frozen                   bool
 }
 
 func (h head) last() uint64 { return h.journal.Size() - 1 }
@@ -46,10 +58,44 @@ func (t *tx) head(id common.Hash) (head, error) {
 		return h, nil
 	}
 	h, err := loadHead(t.pb, id, ^uint64(0))
-	if err == nil {
-		t.heads[id] = h
+	if err != nil {
+		return h, err
 	}
-	return h, err
+	if h.standing, err = loadStanding(t.pb, id); err != nil {
+		return h, err
+	}
+	t.heads[id] = h
+	return h, nil
+}
+
+func loadStanding(r pebble.Reader, id common.Hash) (st standing, err error) {
+	c, err := readChannel(r, id)
+	if err != nil {
+		return st, err
+	}
+	st.participants, st.guarantors = len(c.Params.Participants), len(c.Params.Guarantors)
+	st.signed, err = find(r, channelKey(id, subSigned), func(b []byte) (channel.Update, error) { return decodeSigned(id, b) })
+	if err != nil {
+		return st, err
+	}
+	st.supported, err = find(r, channelKey(id, subSupported), func(b []byte) (channel.Update, error) {
+		u, sigs, err := decodeSupported(id, b)
+		st.supportedBy = len(sigs)
+		return u, err
+	})
+	if err != nil {
+		return st, err
+	}
+	for _, inDispute := range []bool{false, true} {
+		c, err := find(r, closeKey(id, inDispute), func(b []byte) (channel.Close, error) { return decodeClose(id, inDispute, b) })
+		if err != nil {
+			return st, err
+		}
+		st.closed = st.closed || c != nil
+	}
+	at, err := find(r, channelKey(id, subFrozen), decodeFrozen)
+	st.frozen = at != nil
+	return st, err
 }
 
 // loadHead builds the head of the journal's first upTo + 1 leaves, or of all when there are fewer, from the newest
@@ -76,7 +122,7 @@ func loadHead(r pebble.Reader, id common.Hash, upTo uint64) (h head, err error) 
 			return h, corrupt(seqKey(id, subEntry, snap.Seq), err)
 		}
 		first = snap.Seq
-		h = head{journal, first, []common.Hash{journal.Root()}, []common.Hash{stateHash}}
+		h = head{journal: journal, first: first, roots: []common.Hash{journal.Root()}, states: []common.Hash{stateHash}}
 	case err != nil && !errors.Is(err, ErrNotFound):
 		return h, err
 	default:
@@ -162,90 +208,58 @@ func (t *tx) appendEntry(id common.Hash, seq uint64, value []byte, leaf common.H
 
 func (t *tx) putSigned(u channel.Update) error {
 	id := u.ChannelID
-	key := channelKey(id, subSigned)
-	old, found, err := t.has(key)
-	if err != nil {
-		return err
-	}
-	if found {
-		before, err := decodeSigned(id, old)
-		if err != nil {
-			return corrupt(key, err)
-		}
-		if before == u {
-			return nil
-		}
-		if u.Seq <= before.Seq {
-			return contradiction(id, "Update %d (root %s) must not be signed: Update %d (root %s) was", u.Seq, u.JournalRoot, before.Seq, before.JournalRoot)
-		}
-	}
-	if _, frozen, err := t.has(channelKey(id, subFrozen)); err != nil {
-		return err
-	} else if frozen {
-		return fmt.Errorf("sign Update %d of channel %s: %w and must sign no more Updates; close it cooperatively or dispute", u.Seq, id, ErrFrozen)
-	}
-	for _, inDispute := range []bool{false, true} {
-		if _, closed, err := t.has(closeKey(id, inDispute)); err != nil {
-			return err
-		} else if closed {
-			return contradiction(id, "Update %d must not be signed after a Close", u.Seq)
-		}
-	}
 	h, err := t.head(id)
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("sign Update %d of channel %s: %w", u.Seq, id, err)
-	}
-	if u.Seq > h.last() {
+	case h.signed != nil && *h.signed == u:
+		return nil
+	case h.signed != nil && u.Seq <= h.signed.Seq:
+		return contradiction(id, "Update %d (root %s) must not be signed: Update %d (root %s) was",
+			u.Seq, u.JournalRoot, h.signed.Seq, h.signed.JournalRoot)
+	case h.frozen:
+		return fmt.Errorf("sign Update %d of channel %s: %w and must sign no more Updates; close it cooperatively or dispute", u.Seq, id, ErrFrozen)
+	case h.closed:
+		return contradiction(id, "Update %d must not be signed after a Close", u.Seq)
+	case u.Seq > h.last():
 		return fmt.Errorf("sign Update %d of channel %s, whose journal ends at %d: %w", u.Seq, id, h.last(), ErrNotAppend)
 	}
 	if err := t.checkHead(h, u); err != nil {
 		return err
 	}
-	return t.set(key, encodeUpdate(u))
+	h.signed = &u
+	t.heads[id] = h
+	return t.set(channelKey(id, subSigned), encodeUpdate(u))
 }
 
 func (t *tx) putSupported(u channel.Update, signatures int, value []byte) error {
 	id := u.ChannelID
-	c, err := readChannel(t.pb, id)
-	if err != nil {
-		return fmt.Errorf("supported Update %d of channel %s: %w", u.Seq, id, err)
-	}
-	n, g := len(c.Params.Participants), len(c.Params.Guarantors)
-	if signatures != n && signatures != n+g {
-		return invalid("supported Update %d of channel %s has %d signatures, needed are those of all %d participants", u.Seq, id, signatures, n)
-	}
-	key := channelKey(id, subSupported)
-	old, found, err := t.has(key)
-	if err != nil {
-		return err
-	}
-	if found {
-		before, sigs, err := decodeSupported(id, old)
-		switch {
-		case err != nil:
-			return corrupt(key, err)
-		case u.Seq < before.Seq:
-			return nil
-		case u.Seq == before.Seq && u != before:
-			return contradiction(id, "two supported Updates at seq %d: roots %s and %s", u.Seq, before.JournalRoot, u.JournalRoot)
-		case u == before && len(sigs) >= signatures:
-			return nil
-		}
-	}
 	h, err := t.head(id)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return fmt.Errorf("supported Update %d of channel %s: %w", u.Seq, id, err)
+	case signatures != h.participants && signatures != h.participants+h.guarantors:
+		return invalid("supported Update %d of channel %s has %d signatures, needed are those of all %d participants",
+			u.Seq, id, signatures, h.participants)
+	case h.supported != nil && u.Seq < h.supported.Seq:
+		return nil
+	case h.supported != nil && u.Seq == h.supported.Seq && u != *h.supported:
+		return contradiction(id, "two supported Updates at seq %d: roots %s and %s", u.Seq, h.supported.JournalRoot, u.JournalRoot)
+	case h.supported != nil && u == *h.supported && h.supportedBy >= signatures:
+		return nil
 	}
 	if u.Seq <= h.last() {
 		if err := t.checkHead(h, u); err != nil {
 			return err
 		}
 	}
-	return t.set(key, value)
+	h.supported, h.supportedBy = &u, signatures
+	t.heads[id] = h
+	return t.set(channelKey(id, subSupported), value)
 }
 
 func (t *tx) putPending(id common.Hash, e *channel.SignedEvent, value []byte) error {
-	if err := t.exists(id); err != nil {
+	if _, err := t.head(id); err != nil {
 		return fmt.Errorf("pending event %d of channel %s: %w", e.Nonce, id, err)
 	}
 	key := seqKey(id, subPending, e.Nonce)
@@ -274,13 +288,6 @@ func (t *tx) putPending(id common.Hash, e *channel.SignedEvent, value []byte) er
 	return t.set(key, value)
 }
 
-func (t *tx) exists(id common.Hash) error {
-	if _, found, err := t.has(channelKey(id, subChannel)); err != nil || found {
-		return err
-	}
-	return ErrUnknownChannel
-}
-
 func (t *tx) putClose(c channel.Close) error {
 	id := c.ChannelID
 	key := closeKey(id, c.InDispute)
@@ -300,13 +307,16 @@ func (t *tx) putClose(c channel.Close) error {
 	}
 	// In a dispute the chain may be ahead of the journal and on another branch, and a guarantor holds no journal.
 	if !c.InDispute && c.Seq <= h.last() {
-		if h, err = t.reaching(h, id, c.Seq); err != nil {
+		there, err := t.reaching(h, id, c.Seq)
+		if err != nil {
 			return err
 		}
-		if here := h.states[c.Seq-h.first]; here != c.StateHash {
+		if here := there.states[c.Seq-there.first]; here != c.StateHash {
 			return contradiction(id, "Close names state %s at seq %d, the journal has %s", c.StateHash, c.Seq, here)
 		}
 	}
+	h.closed = true
+	t.heads[id] = h
 	return t.set(key, value)
 }
 
