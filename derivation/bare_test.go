@@ -26,18 +26,26 @@ func newBare(t testing.TB, binary []byte) *bare {
 	ctx := context.Background()
 	b := &bare{runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfigCompiler().WithMemoryLimitPages(16))}
 	t.Cleanup(func() { require.NoError(t, b.runtime.Close(ctx)) })
-	notice := func(context.Context, api.Module, uint32, uint32) {}
-	_, err := b.runtime.NewHostModuleBuilder("channels").
-		NewFunctionBuilder().WithFunc(func(_ context.Context, m api.Module, ptr, size, out uint32) {
-		in, ok := m.Memory().Read(ptr, size)
-		if !ok || !m.Memory().Write(out, crypto.Keccak256(in)) {
+	builder := b.runtime.NewHostModuleBuilder("channels")
+	define := func(name string, params int, f func(m api.Memory, stack []uint64)) {
+		builder.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(_ context.Context, m api.Module, stack []uint64) { f(m.Memory(), stack) }),
+			[]api.ValueType{api.ValueTypeI32, api.ValueTypeI32, api.ValueTypeI32}[:params], nil).Export(name)
+	}
+	hasher := crypto.NewKeccakState()
+	var digest [32]byte
+	define("keccak256", 3, func(m api.Memory, stack []uint64) {
+		in, ok := m.Read(uint32(stack[0]), uint32(stack[1]))
+		hasher.Reset()
+		_, _ = hasher.Write(in)
+		_, _ = hasher.Read(digest[:])
+		if !ok || !m.Write(uint32(stack[2]), digest[:]) {
 			panic("outside of the memory")
 		}
-	}).Export("keccak256").
-		NewFunctionBuilder().WithFunc(notice).Export("emit").
-		NewFunctionBuilder().WithFunc(notice).Export("log").
-		NewFunctionBuilder().WithFunc(func(context.Context, api.Module, uint32, uint32) { b.rejected = true; panic("rejected") }).Export("reject").
-		Instantiate(ctx)
+	})
+	define("emit", 2, func(api.Memory, []uint64) {})
+	define("log", 2, func(api.Memory, []uint64) {})
+	define("reject", 2, func(api.Memory, []uint64) { b.rejected = true; panic("rejected") })
+	_, err := builder.Instantiate(ctx)
 	require.NoError(t, err)
 	b.compiled, err = b.runtime.CompileModule(ctx, binary)
 	require.NoError(t, err)

@@ -24,11 +24,19 @@ type call struct {
 	trap     string // kind of trap of a host function
 	log      []string
 	emitted  *[][]byte // nil: nobody asked
+	hasher   crypto.KeccakState
+	digest   [32]byte
 }
 
 type callKey struct{}
 
-func (c *call) reset(emitted *[][]byte) { *c = call{emitted: emitted} }
+func (c *call) reset(emitted *[][]byte) {
+	hasher := c.hasher // each use resets it
+	if hasher == nil {
+		hasher = crypto.NewKeccakState()
+	}
+	*c = call{emitted: emitted, hasher: hasher}
+}
 
 // Deadline, Done and Err are those of a context that never ends: time may not decide what a call gives.
 func (c *call) Deadline() (time.Time, bool) { return time.Time{}, false }
@@ -148,8 +156,11 @@ func (c *call) argument(memory api.Memory, stack []uint64) ([]byte, bool) {
 
 func hostKeccak(c *call, memory api.Memory, stack []uint64) {
 	if b, ok := c.argument(memory, stack); ok {
-		hash := crypto.Keccak256Hash(b)
-		if !memory.Write(uint32(stack[2]), hash[:]) {
+		c.hasher.Reset()
+		// Neither can fail: they are the methods of a hash.
+		_, _ = c.hasher.Write(b)
+		_, _ = c.hasher.Read(c.digest[:])
+		if !memory.Write(uint32(stack[2]), c.digest[:]) {
 			c.trap = TrapHostPointer
 			stack[0] = stop
 			return
