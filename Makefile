@@ -1,0 +1,81 @@
+# op-channels: event-sourced state channels for op-stack L2s and MUD worlds. `make help` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BIN := build/bin/op-channels
+FORGE := node_modules/.bin/forge
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+# forge would fork a chain if the caller's environment named one.
+unexport FOUNDRY_ETH_RPC_URL
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: prerequisites
+prerequisites:
+	@tools/prerequisites.sh
+
+# npm ci is run again whenever what is locked changes.
+build/.npm-installed: package-lock.json package.json .npmrc | prerequisites
+	@echo "installing npm packages (once; about a minute)"
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@mkdir -p build && touch $@
+
+.PHONY: deps
+deps: build/.npm-installed ## install what is needed: npm packages and Go modules
+	@go mod download
+
+.PHONY: build
+build: prerequisites ## build build/bin/op-channels
+	@mkdir -p build/bin
+	@echo "building op-channels (the first time takes some minutes)"
+	go build -o $(BIN) ./cmd/op-channels
+
+.PHONY: demo
+demo: deps build ## play a whole raid: three sidecars, a chain, a MUD World
+	$(BIN) demo --dir build/demo
+
+.PHONY: devnet
+devnet: deps build ## keep the demo's environment running and say what to type next
+	$(BIN) devnet --dir build/devnet
+
+.PHONY: test
+test: deps build lint test-contracts test-go ## all tests (about ten minutes the first time)
+	@echo "all tests passed"
+
+.PHONY: test-contracts
+test-contracts: build/.npm-installed ## Solidity: unit, fuzz, invariants, golden vectors
+	$(FORGE) test
+
+.PHONY: test-go
+test-go: deps build ## Go: units, transcripts, crash tests, real processes on a real chain
+	go test -timeout 20m ./...
+
+.PHONY: lint
+lint: prerequisites ## formatting and vet
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "run gofmt -w on:" $$unformatted; exit 1; fi
+	go vet ./...
+
+.PHONY: bench
+bench: build ## figures: events/s and latency, derivation calls/s, journal appends/s
+	go test ./sidecar -run '^$$' -bench 'ClosedLoop|Pipelined' -benchtime 5s
+	go test ./derivation -run '^$$' -bench . -benchtime 2s
+	go test ./channel ./eventstore -run '^$$' -bench . -benchtime 1s
+
+FUZZTIME ?= 20s
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	@tools/fuzz.sh $(FUZZTIME)
+
+.PHONY: long
+long: ## random schedules of the protocols, many more of them
+	CHANNELS_LONG=1 go test -timeout 60m ./protocols/... ./eventstore/...
+
+.PHONY: bindings
+bindings: build/.npm-installed ## generate the Go bindings of the contracts again
+	$(FORGE) build
+	go run ./adjudicator/bindings/gen
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf build cache
