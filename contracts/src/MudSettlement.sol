@@ -197,11 +197,9 @@ contract MudSettlement is IMudSettlement, ReentrancyGuardTransient {
 
         bytes32 separator = _domainSeparator();
         ChannelView memory c = IAdjudicator(adjudicator).channel(target.channelId);
-        bytes32 journal =
-            Messages.digest(separator, Messages.hash(Attestation(target.channelId, c.seq, c.journalRoot, c.stateHash)));
-        bytes32 derived = Messages.digest(
-            separator, Messages.hash(AttestedEffects(target.channelId, Outcome.stateHash(state), keccak256(encoded)))
-        );
+        bytes32 journal = Messages.digest(separator, Messages.hash(Attestation(target.channelId, c.seq, c.journalRoot, c.stateHash)));
+        bytes32 derived =
+            Messages.digest(separator, Messages.hash(AttestedEffects(target.channelId, Outcome.stateHash(state), keccak256(encoded))));
         for (uint256 i; i < signatures.length; ++i) {
             uint8 index = signatures[i].index;
             // Ascending: nobody counts twice.

@@ -227,8 +227,7 @@ abstract contract ChannelTest is Test {
     }
 
     function signClose(Deal memory d, Ending memory e) internal view {
-        e.closeSignatures =
-            signAll(d.keys, d.keys.length, Messages.hash(Close(idOf(d), e.update.seq, e.update.stateHash, false)));
+        e.closeSignatures = signAll(d.keys, d.keys.length, Messages.hash(Close(idOf(d), e.update.seq, e.update.stateHash, false)));
     }
 
     /* ENDINGS */

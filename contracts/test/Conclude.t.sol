@@ -271,8 +271,7 @@ contract ConcludeTest is ChannelTest {
         uint256 who = which % 3;
         Deal memory d = _funded(3);
         Ending memory e = ending(d, winner(d, 0), true);
-        (uint8 v, bytes32 r, bytes32 s) =
-            vm.sign(d.keys[who], Messages.digest(adjudicator.domainSeparator(), Messages.hash(e.update)));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(d.keys[who], Messages.digest(adjudicator.domainSeparator(), Messages.hash(e.update)));
         e.signatures[who] = abi.encodePacked(r, bytes32(CURVE_ORDER - uint256(s)), v == 27 ? uint8(28) : uint8(27));
         _refused(d, e, IAdjudicator.BadSignature.selector, who);
     }
@@ -383,7 +382,9 @@ contract ConcludeTest is ChannelTest {
         Ending memory e = ending(d, winner(d, 0), true);
         uint256 at = position % 5;
         bytes memory h = e.state.header;
-        word = at == 4 ? bound(word, 2, type(uint256).max) : bound(word, uint256(at == 3 ? type(uint32).max : type(uint64).max) + 1, type(uint256).max);
+        word = at == 4
+            ? bound(word, 2, type(uint256).max)
+            : bound(word, uint256(at == 3 ? type(uint32).max : type(uint64).max) + 1, type(uint256).max);
         assembly {
             mstore(add(add(h, 32), mul(at, 32)), word)
         }
@@ -536,8 +537,7 @@ contract ConcludeTest is ChannelTest {
     function testFuzz_Attack15_LittleGasRevertsAndNeverCredits(uint256 gas_) public {
         Deal memory d = _funded(3);
         Ending memory e = ending(d, winner(d, 2), true);
-        bytes memory data =
-            abi.encodeCall(adjudicator.conclude, (d.params, d.funding, e.update, e.signatures, e.closeSignatures, e.state));
+        bytes memory data = abi.encodeCall(adjudicator.conclude, (d.params, d.funding, e.update, e.signatures, e.closeSignatures, e.state));
         (bool ok,) = address(adjudicator).call{gas: bound(gas_, 50_000, 500_000)}(data);
         assertEq(owner(2).balance, ok ? 3 * STAKE : 0);
         assertEq(adjudicator.credits(address(0), owner(2)), 0);

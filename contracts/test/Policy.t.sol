@@ -97,9 +97,7 @@ contract PolicyTest is SettlementTest {
     }
 
     function test_Attack19_UnregisteredNamespaceHasNoOwner() public {
-        _namespaceRefused(
-            ResourceId.unwrap(WorldResourceIdLib.encodeNamespace("nowhere")), IMudSettlement.NotNamespaceOwner.selector
-        );
+        _namespaceRefused(ResourceId.unwrap(WorldResourceIdLib.encodeNamespace("nowhere")), IMudSettlement.NotNamespaceOwner.selector);
     }
 
     function test_Attack19_NotAWorld() public {

@@ -131,9 +131,8 @@ contract SettleAttestedTest is SettlementTest {
         setPolicy(p);
 
         AttestedClaim memory second = finished(_xp());
-        AttestedClaim memory first = finished(
-            one(Effect(3, ResourceId.unwrap(evilId), new bytes32[](0), abi.encodeCall(ReentrantSystem.strike, ())))
-        );
+        AttestedClaim memory first =
+            finished(one(Effect(3, ResourceId.unwrap(evilId), new bytes32[](0), abi.encodeCall(ReentrantSystem.strike, ()))));
         evil.aim(address(settlement), abi.encodeCall(settlement.settleAttested, (second)));
         settle(first);
         assertTrue(evil.tried());

@@ -181,8 +181,7 @@ contract SettleEffectsTest is SettlementTest {
     function testFuzz_Attack22_LimitPerChannel(uint16 limit, uint16 a, uint16 b) public {
         _limit(DEPTH, type(uint128).max, type(uint128).max, limit);
         // Up and down both count: otherwise the same effect could be undone and repeated without end.
-        AttestedClaim memory c =
-            finished(two(increment(1, DEPTH, int256(uint256(a))), increment(2, DEPTH, -int256(uint256(b)))));
+        AttestedClaim memory c = finished(two(increment(1, DEPTH, int256(uint256(a))), increment(2, DEPTH, -int256(uint256(b)))));
         if (uint256(a) + b > limit) refused(c, IMudSettlement.EffectNotAllowed.selector, a > limit ? 0 : 1);
         else settle(c);
     }

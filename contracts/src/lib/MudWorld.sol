@@ -64,8 +64,7 @@ library MudWorld {
 
         // The field is left-aligned and followed by its neighbours.
         bytes32 stored = IBaseWorld(world).getStaticField(tableId, key, field, layout);
-        (bool ok, uint256 value) =
-            kind <= SchemaType.UINT256 ? addUnsigned(stored, delta, width) : addSigned(stored, delta, width);
+        (bool ok, uint256 value) = kind <= SchemaType.UINT256 ? addUnsigned(stored, delta, width) : addSigned(stored, delta, width);
         if (!ok) revert IMudSettlement.OutOfRange(at);
         IBaseWorld(world).setStaticField(tableId, key, field, toField(value, width), layout);
     }

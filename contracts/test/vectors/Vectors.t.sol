@@ -140,9 +140,7 @@ contract EncodingVectorsTest is VectorTest {
         assertGt(cases.length, 0);
         for (uint256 i; i < cases.length; ++i) {
             ManifestCase memory c = cases[i];
-            assertEq(
-                keccak256(abi.encode(c.programHash, c.fuelLimit, c.pageLimit, c.maxEvents, c.flags)), c.moduleHash, c.name
-            );
+            assertEq(keccak256(abi.encode(c.programHash, c.fuelLimit, c.pageLimit, c.maxEvents, c.flags)), c.moduleHash, c.name);
         }
     }
 
@@ -238,8 +236,7 @@ contract MessageVectorsTest is VectorTest {
 
     function test_Attack14_Signatures() public view {
         SignatureCase[] memory cases = abi.decode(
-            read("signature.json", "SignatureCase(string name,bytes32 digest,bytes signature,address signer,bool valid)"),
-            (SignatureCase[])
+            read("signature.json", "SignatureCase(string name,bytes32 digest,bytes signature,address signer,bool valid)"), (SignatureCase[])
         );
         uint256 valid;
         for (uint256 i; i < cases.length; ++i) {
