@@ -68,7 +68,7 @@ func TestA1_GenesisRefused(t *testing.T) {
 	}{
 		"empty":             {nil, "the input ends too early"},
 		"short":             {make([]byte, 159), "the input ends too early"},
-		"other config":      {append(withConfig(good), 0), "configHash is not the hash of the configuration"},
+		"other config":      {append(withConfig(good), 0), "configHash does not fit the configuration"},
 		"no config":         {withConfig(nil), "the input ends too early"},
 		"trailing bytes":    {withConfig(append(good, 0)), "bytes follow the value"},
 		"not a map":         {config(1), "expected a map"},
@@ -81,7 +81,7 @@ func TestA1_GenesisRefused(t *testing.T) {
 		"no rooms":          {config(map[string]any{"maxRounds": 1, "rooms": rooms(0)[:0:0]}), "expected an array"},
 		"zero rooms":        {config(map[string]any{"maxRounds": 1, "rooms": []int{}}), "a dungeon has 1 to 12 rooms"},
 		"too many rooms":    {config(map[string]any{"maxRounds": 1, "rooms": rooms(13)}), "too many elements"},
-		"short room":        {config(map[string]any{"maxRounds": 1, "rooms": [][]int{room[1:]}}), "a room is [kind, hp, attack, defence, item, gold]"},
+		"short room":        {config(map[string]any{"maxRounds": 1, "rooms": [][]int{room[1:]}}), "a room is six numbers"},
 		"kind 0":            {with(0, 0), "a monster has a kind and hit points"},
 		"kind too large":    {with(0, 8), "an integer is too large"},
 		"hp 0":              {with(1, 0), "a monster has a kind and hit points"},

@@ -26,14 +26,14 @@ func TestA1_CommitPhase(t *testing.T) {
 	g := newGame(t, newHost(t), defaultSetup(), 1)
 	g.refused(1, Attack(), "first commit to your dice")
 	g.refused(0, Reveal(anyHash), "first commit to your dice")
-	g.refused(0, Commit(anyHash, Mage), "the payload has not the fields of this move")
-	g.refused(1, Commit(anyHash, NoClass), "the payload has not the fields of this move")
+	g.refused(0, Commit(anyHash, Mage), "wrong fields for this move")
+	g.refused(1, Commit(anyHash, NoClass), "wrong fields for this move")
 	g.refused(1, pack(t, map[string]any{"do": "commit", "tip": anyHash[:], "class": "wizard"}), "class is warrior, cleric, rogue or mage")
-	g.refused(1, pack(t, map[string]any{"do": "commit", "class": "mage"}), "the payload has not the fields of this move")
+	g.refused(1, pack(t, map[string]any{"do": "commit", "class": "mage"}), "wrong fields for this move")
 	g.refused(1, pack(t, map[string]any{"do": "commit", "tip": anyHash[1:], "class": "mage"}), "expected 32 bytes")
 	g.must(1, Commit(anyHash, Rogue))
-	g.refused(1, Commit(anyHash, Rogue), "you have committed; wait for the others")
-	g.refused(1, Commit(crypto.Keccak256Hash([]byte("another")), Rogue), "you have committed; wait for the others")
+	g.refused(1, Commit(anyHash, Rogue), "you are done; wait for the others")
+	g.refused(1, Commit(crypto.Keccak256Hash([]byte("another")), Rogue), "you are done; wait for the others")
 	require.Equal(t, Rogue.MaxHP(), g.raid().Seats[1].HP)
 }
 
@@ -42,16 +42,16 @@ func TestA1_ActPhase(t *testing.T) {
 	s := g.until(phase(PhaseAct))
 	link, ok := g.bots[1].chain(s).Link(s.Round)
 	require.True(t, ok)
-	g.refused(1, Reveal(link), "it is not yet time to reveal; heroes are still choosing")
+	g.refused(1, Reveal(link), "it is not yet time to reveal")
 	g.refused(0, Attack(), "the keeper does not fight, it only reveals")
 	g.refused(1, Commit(anyHash, Mage), "the dice are committed already")
 	g.refused(1, Use(Sword), "you do not carry this item")
-	g.refused(1, Use(Gem), "only a potion, a sword or a shield can be used")
+	g.refused(1, Use(Gem), "item is potion, sword or shield")
 	g.refused(1, Heal(0), "only a living hero can be healed")
 	g.refused(1, Heal(3), "only a living hero can be healed")
 	g.refused(1, Heal(200), "only a living hero can be healed")
 	g.must(1, Heal(2))
-	g.refused(1, Attack(), "you have chosen; wait for the others")
+	g.refused(1, Attack(), "you are done; wait for the others")
 }
 
 func TestA1_RevealPhase(t *testing.T) {
@@ -62,14 +62,14 @@ func TestA1_RevealPhase(t *testing.T) {
 	later, _ := chain.Link(2)
 	other, _ := g.bots[2].chain(s).Link(1)
 	const wrong = "this is not the next link of your chain"
-	g.refused(1, Attack(), "the dice are being revealed; act in the next round")
+	g.refused(1, Attack(), "it is not yet time to act; reveal")
 	g.refused(1, Reveal(anyHash), wrong)
 	g.refused(1, Reveal(chain.Tip()), wrong)
 	g.refused(1, Reveal(later), wrong)
 	g.refused(1, Reveal(other), wrong)
 	g.must(1, Reveal(link))
-	g.refused(1, Reveal(link), "you have revealed; wait for the others")
-	g.refused(1, Reveal(later), "you have revealed; wait for the others")
+	g.refused(1, Reveal(link), "you are done; wait for the others")
+	g.refused(1, Reveal(later), "you are done; wait for the others")
 	s = g.until(phase(PhaseAct))
 	s = g.until(phase(PhaseReveal))
 	require.EqualValues(t, 2, s.Round)
@@ -167,13 +167,13 @@ func TestA1_MalformedPayloads(t *testing.T) {
 		"empty":              {nil, "the input ends too early"},
 		"no map":             {pack(t, "attack"), "expected a map"},
 		"nil":                {[]byte{0xc0}, "expected a map"},
-		"no verb":            {pack(t, map[string]any{}), "the payload says not what to do"},
-		"only a field":       {pack(t, map[string]any{"item": "sword"}), "the payload says not what to do"},
+		"no verb":            {pack(t, map[string]any{}), "do is commit, attack, defend, heal, use or reveal"},
+		"only a field":       {pack(t, map[string]any{"item": "sword"}), "do is commit, attack, defend, heal, use or reveal"},
 		"unknown verb":       {pack(t, map[string]any{"do": "dance"}), "do is commit, attack, defend, heal, use or reveal"},
 		"verb no string":     {pack(t, map[string]any{"do": 1}), "expected a string"},
-		"unknown field":      {pack(t, map[string]any{"do": "attack", "hard": true}), "unknown field in the payload"},
-		"field of another":   {pack(t, map[string]any{"do": "attack", "on": 1}), "the payload has not the fields of this move"},
-		"field missing":      {pack(t, map[string]any{"do": "heal"}), "the payload has not the fields of this move"},
+		"unknown field":      {pack(t, map[string]any{"do": "attack", "hard": true}), "unknown field"},
+		"field of another":   {pack(t, map[string]any{"do": "attack", "on": 1}), "wrong fields for this move"},
+		"field missing":      {pack(t, map[string]any{"do": "heal"}), "wrong fields for this move"},
 		"item number":        {pack(t, map[string]any{"do": "use", "item": 2}), "expected a string"},
 		"on text":            {pack(t, map[string]any{"do": "heal", "on": "bob"}), "expected an unsigned integer"},
 		"on negative":        {append(wide[:len(wide):len(wide)], 0xff), "expected an unsigned integer"},
@@ -182,8 +182,8 @@ func TestA1_MalformedPayloads(t *testing.T) {
 		"on too large":       {pack(t, map[string]any{"do": "heal", "on": uint64(1 << 40)}), "an integer is too large"},
 		"on cut":             {append(wide[:len(wide):len(wide)], 0xcd, 0), "the input ends too early"},
 		"key no string":      {[]byte{0x81, 1, 1}, "expected a string"},
-		"twice":              {append([]byte{0x82}, append(pack(t, map[string]any{"do": "attack"})[1:], pack(t, map[string]any{"do": "attack"})[1:]...)...), "a field appears twice in the payload"},
-		"field twice":        {append([]byte{0x83}, append(pack(t, map[string]any{"item": "sword"})[1:], append(pack(t, map[string]any{"item": "sword"})[1:], pack(t, map[string]any{"do": "use"})[1:]...)...)...), "a field appears twice in the payload"},
+		"twice":              {append([]byte{0x82}, append(pack(t, map[string]any{"do": "attack"})[1:], pack(t, map[string]any{"do": "attack"})[1:]...)...), "a field appears twice"},
+		"field twice":        {append([]byte{0x83}, append(pack(t, map[string]any{"item": "sword"})[1:], append(pack(t, map[string]any{"item": "sword"})[1:], pack(t, map[string]any{"do": "use"})[1:]...)...)...), "a field appears twice"},
 		"trailing bytes":     {append(Attack(), 0), "bytes follow the value"},
 		"cut":                {Attack()[:5], "the input ends too early"},
 		"too many":           {append([]byte{0x8f}, make([]byte, 64)...), "too many elements"},

@@ -51,6 +51,7 @@ export function reduce(statePtr: u32, stateLen: u32, eventPtr: u32, eventLen: u3
   } else if (kind == TOP_UP) {
     // The funds are raised already; stakes are fixed once the party has entered.
     if (phase() != Phase.Commit) bail("the party has entered; stakes are fixed");
+    funds.check(seats);
   } else {
     timeout(funds);
   }

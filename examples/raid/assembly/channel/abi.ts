@@ -44,8 +44,8 @@ export class AbiReader {
   }
 }
 
-/** Writes an unsigned integer as a word over 32 zero bytes and gives the address after it. */
-export function putWord(at: usize, value: u64): usize {
-  store<u64>(at + 24, bswap<u64>(value));
+/** Writes an integer below 2^32 as a word over 32 zero bytes and gives the address after it. */
+export function putWord(at: usize, value: u32): usize {
+  store<u32>(at, bswap<u32>(value), 28);
   return at + 32;
 }

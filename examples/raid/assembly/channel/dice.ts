@@ -37,20 +37,22 @@ export class Pool {
   }
 }
 
-/** Eight dice of one throw: keccak256(seed ‖ salt (4 bytes, little-endian)), read as eight integers. */
-export class Throw {
+/** Eight dice, cast as often as needed: keccak256(seed ‖ salt (4 bytes, little-endian)), read as eight integers. */
+export class Dice {
   private base: usize;
 
-  constructor(seed: usize, salt: u32) {
-    const at = allocate(68);
-    memory.copy(at, seed, 32);
-    store<u32>(at + 32, salt);
-    keccak256(at, 36, at + 36);
-    this.base = at + 36;
+  constructor(seed: usize) {
+    this.base = allocate(68);
+    memory.copy(this.base, seed, 32);
   }
 
-  /** Die `k` (0..7) with `sides` sides, 1..sides. For few sides the bias of 2^32 mod sides is below 10^-7. */
+  cast(salt: u32): void {
+    store<u32>(this.base, salt, 32);
+    keccak256(this.base, 36, this.base + 36);
+  }
+
+  /** Die `k` (0..7) of the last cast, with `sides` sides, 1..sides. For few sides the bias of 2^32 mod sides is below 10^-7. */
   die(k: u32, sides: u32): u32 {
-    return (load<u32>(this.base + (k << 2)) % sides) + 1;
+    return (load<u32>(this.base + (k << 2), 36) % sides) + 1;
   }
 }

@@ -15,7 +15,7 @@ const MAX_EFFECTS: u32 = 32;
 const MAX_BYTES: u32 = 8 << 10;
 /** Bytes of one effect with one key word, its offset included; each further key word adds 32. */
 const EFFECT_SIZE: u32 = 320;
-const OP_INCREMENT: u64 = 2;
+const OP_INCREMENT: u32 = 2;
 
 const XP_PER_ROOM: u32 = 10;
 const XP_OF_VICTORY: u32 = 50;
@@ -31,61 +31,77 @@ const RECORD: u32 = 16;
 let records: usize = 0;
 let count: u32 = 0;
 let bytes: u32 = 64; // the array's offset and length
+/** What each hero gains in the field at hand, 4 bytes for each seat. */
+let gains: usize = 0;
 
 export function writeEffects(): u64 {
   records = allocate(MAX_EFFECTS * RECORD);
+  gains = allocate(seats() << 2);
   const end = outcome();
   if (inWorld() && end != 0 && end != Outcome.CalledOff) {
-    field(XP);
-    field(WINS);
-    field(RAIDS);
-    field(DAMAGE);
-    for (let item: u32 = Item.Count; item > 0; item--) take(item, 0);
+    take(0, XP);
+    if (end == Outcome.Won) take(0, WINS);
+    take(0, RAIDS);
+    take(0, DAMAGE);
+    if (end == Outcome.Won) for (let item: u32 = Item.Count; item > 0; item--) take(item, 0);
   }
   return encode();
-}
-
-function field(f: u32): void {
-  take(0, f);
 }
 
 /** How much the hero in seat `i` gains. Who fell silent has taken part, and that is all. */
 function gain(i: u32, item: u32, f: u32): u32 {
   if (!isHero(i)) return 0;
-  const won = outcome() == Outcome.Won;
-  if (item != 0) return won ? carried(i, item) : 0;
+  if (item != 0) return carried(i, item);
   if (f == RAIDS) return 1;
   if (silent() & (1 << i)) return 0;
-  if (f == WINS) return won ? 1 : 0;
+  if (f == WINS) return 1;
   if (f == DAMAGE) return damage(i);
-  return damage(i) + healed(i) + room() * XP_PER_ROOM + (won ? XP_OF_VICTORY : 0);
+  return damage(i) + healed(i) + room() * XP_PER_ROOM + (outcome() == Outcome.Won ? XP_OF_VICTORY : 0);
 }
 
-/** Takes the gains of all heroes in one field, the greatest first, while there is room. */
+/** Takes the gains of all heroes in one field; where not all of them fit, the greatest. */
 function take(item: u32, f: u32): void {
-  const n = seats();
   const size = item == 0 ? EFFECT_SIZE : EFFECT_SIZE + 32;
-  let done: u32 = 0;
-  while (count < MAX_EFFECTS && bytes + size <= MAX_BYTES) {
-    let best: u32 = 0;
-    let most: u32 = 0;
-    for (let i: u32 = 0; i < n; i++) {
-      const g: u32 = done & (1 << i) ? 0 : gain(i, item, f);
-      if (g > most) {
-        most = g;
-        best = i;
-      }
-    }
-    if (most == 0) return;
-    done |= 1 << best;
-    const at = records + count * RECORD;
-    store<u32>(at, best);
-    store<u32>(at, item, 4);
-    store<u32>(at, f, 8);
-    store<u32>(at, most, 12);
-    count++;
-    bytes += size;
+  let space = (MAX_BYTES - bytes) / size;
+  if (space > MAX_EFFECTS - count) space = MAX_EFFECTS - count;
+  if (space == 0) return;
+  const n = seats();
+  let gainers: u32 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const g = gain(i, item, f);
+    store<u32>(gains + (i << 2), g);
+    gainers += u32(g != 0);
   }
+  bytes += min(gainers, space) * size;
+  if (gainers <= space) {
+    for (let i: u32 = 0; i < n; i++) if (load<u32>(gains + (i << 2)) != 0) record(i, item, f);
+  } else {
+    for (; space > 0; space--) record(greatest(n), item, f);
+  }
+}
+
+/** The first seat with the greatest gain that is not recorded yet. */
+function greatest(n: u32): u32 {
+  let best: u32 = 0;
+  let most: u32 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const g = load<u32>(gains + (i << 2));
+    if (g > most) {
+      most = g;
+      best = i;
+    }
+  }
+  return best;
+}
+
+function record(i: u32, item: u32, f: u32): void {
+  const at = records + count * RECORD;
+  store<u32>(at, i);
+  store<u32>(at, item, 4);
+  store<u32>(at, f, 8);
+  store<u32>(at, load<u32>(gains + (i << 2)), 12);
+  store<u32>(gains + (i << 2), 0);
+  count++;
 }
 
 /** abi.encode(Effect[]). */
@@ -94,31 +110,31 @@ function encode(): u64 {
   memory.fill(out, 0, bytes);
   let at = putWord(putWord(out, 32), count);
   const base = at; // element offsets count from here
-  const result = allocate(64);
-  tableId(result, "RaidResult");
-  tableId(result + 32, "Loot");
+  const tables = allocate(64);
+  tableId(tables, "RaidResult");
+  tableId(tables + 32, "Loot");
   at += count << 5;
   for (let k: u32 = 0; k < count; k++) {
-    putWord(base + (k << 5), at - base);
-    at = encodeEffect(at, records + k * RECORD, result);
+    putWord(base + (k << 5), <u32>(at - base));
+    at = encodeEffect(at, records + k * RECORD, tables);
   }
   return answer(out, bytes);
 }
 
-function encodeEffect(start: usize, record: usize, tables: usize): usize {
-  const item = load<u32>(record, 4);
+function encodeEffect(start: usize, entry: usize, tables: usize): usize {
+  const item = load<u32>(entry, 4);
   const keys: u32 = item == 0 ? 1 : 2;
   let at = putWord(start, OP_INCREMENT);
   memory.copy(at, item == 0 ? tables : tables + 32, 32);
   at = putWord(at + 32, 128);
   at = putWord(at, 160 + (keys << 5));
   at = putWord(at, keys);
-  memory.copy(at + 12, owner(load<u32>(record)), 20);
+  memory.copy(at + 12, owner(load<u32>(entry)), 20);
   at += 32;
   if (item != 0) at = putWord(at, item);
   at = putWord(at, 64); // length of data
-  at = putWord(at, load<u32>(record, 8));
-  return putWord(at, load<u32>(record, 12));
+  at = putWord(at, load<u32>(entry, 8));
+  return putWord(at, load<u32>(entry, 12));
 }
 
 /** "tb" ‖ namespace (14) ‖ name (16). */

@@ -1,10 +1,11 @@
 // The first state: who takes part, the world that gets the records, the dungeon of the configuration.
 
 import { AbiReader } from "../channel/abi";
+import { Funds } from "../channel/funds";
 import { answer, allocate, bail, keccak256, same } from "../channel/host";
 import { MsgPackReader } from "../channel/msgpack";
 import {
-  Item, create, everyone, hpPerHero, namespace_, open, owner, setInWorld, setPending, setRoomAt, sizeOf,
+  Item, create, everyone, namespace_, open, owner, setInWorld, setPending, setRoomAt, sizeOf,
 } from "./layout";
 import { enter } from "./rules";
 
@@ -43,7 +44,7 @@ export function genesis(input: AbiReader): u64 {
   const keeper = params.uint(SEQUENCER);
   if (keeper >= seats) bail("the sequencer is no participant");
   const beneficiaries = params.tail(BENEFICIARIES).uint(0);
-  if (beneficiaries > MAX_BENEFICIARIES) bail("too many beneficiaries");
+  if (beneficiaries > MAX_BENEFICIARIES) bail("too many elements");
 
   const raw = input.tail(2);
   const length = raw.uint(0);
@@ -57,12 +58,13 @@ export function genesis(input: AbiReader): u64 {
   const reader = new MsgPackReader(config, config + length - PREFIX);
   const funding = input.tail(1);
   const assets = funding.uint(0);
-  if (assets > MAX_ASSETS) bail("too many assets");
+  if (assets > MAX_ASSETS) bail("too many elements");
   const columns = seats + beneficiaries;
   const fundsSize = (assets * columns) << 5;
   const result = allocate(1 + fundsSize + sizeOf(MAX_SEATS, MAX_ROOMS));
   memory.fill(result, 0, 1 + fundsSize + sizeOf(MAX_SEATS, MAX_ROOMS));
   copyFunds(funding.skip(1), assets, seats, columns, result + 1);
+  new Funds(result + 1, assets, columns).check(seats);
 
   open(result + 1 + fundsSize);
   const rooms = readConfig(reader, keeper, seats);
@@ -79,7 +81,7 @@ export function genesis(input: AbiReader): u64 {
 function checkConfigHash(config: usize, length: u32, want: usize): void {
   const hash = allocate(32);
   keccak256(config, length, hash);
-  if (!same(hash, want, 32)) bail("configHash is not the hash of the configuration");
+  if (!same(hash, want, 32)) bail("configHash does not fit the configuration");
 }
 
 function copyFunds(funding: AbiReader, assets: u32, seats: u32, columns: u32, to: usize): void {
@@ -115,7 +117,7 @@ function readConfig(config: MsgPackReader, keeper: u32, seats: u32): u32 {
 }
 
 function readRoom(config: MsgPackReader, i: u32): void {
-  if (config.array(ROOM_FIELDS) != ROOM_FIELDS) bail("a room is [kind, hp, attack, defence, item, gold]");
+  if (config.array(ROOM_FIELDS) != ROOM_FIELDS) bail("a room is six numbers");
   const kind = config.uint(MAX_KIND);
   const hp = config.uint(MAX_HP);
   const attack = config.uint(MAX_ATTACK);

@@ -73,8 +73,9 @@ export namespace Item {
   export const Count: u32 = 6;
 }
 
-/** The state that this call works on. */
+/** The state that this call works on, and its first seat. */
 let app: usize = 0;
+let first: usize = 0;
 
 export function open(at: usize): void {
   app = at;
@@ -88,6 +89,7 @@ export function sizeOf(seats: u32, rooms: u32): u32 {
 export function check(length: u32, expected: u32): void {
   const whole = length >= HEAD + FOOT && load<u8>(app) == VERSION && length == sizeOf(seats(), rooms());
   if (!whole || (expected != 0 && expected != seats())) bail("this is not the state of a raid");
+  first = app + HEAD + rooms() * ROOM_SIZE;
 }
 
 export function phase(): u32 { return load<u8>(app, PHASE); }
@@ -126,6 +128,7 @@ export function create(keeper: u32, seats: u32, rooms: u32, maxRounds: u32): voi
   store<u8>(app, <u8>seats, SEATS);
   store<u8>(app, <u8>rooms, ROOMS);
   store<u8>(app, <u8>maxRounds, MAX_ROUNDS);
+  first = app + HEAD + rooms * ROOM_SIZE;
   const size = sizeOf(seats, rooms);
   store<u16>(app + size - FOOT, <u16>size);
 }
@@ -148,7 +151,7 @@ export function roomItem(): u32 { return load<u8>(roomAt(room()), 3); }
 export function hpPerHero(): u32 { return load<u16>(roomAt(room()), 4); }
 export function roomGold(): u32 { return load<u16>(roomAt(room()), 6); }
 
-function seatAt(i: u32): usize { return app + HEAD + rooms() * ROOM_SIZE + i * SEAT_SIZE; }
+function seatAt(i: u32): usize { return first + i * SEAT_SIZE; }
 
 /** The owner's address, 20 bytes. */
 export function owner(i: u32): usize { return seatAt(i); }

@@ -28,7 +28,7 @@ class Move {
     for (let i: u32 = 0; i < n; i++) {
       reader.string();
       if (reader.is("do")) {
-        if (this.verb != 0) bail("a field appears twice in the payload");
+        if (this.verb != 0) bail("a field appears twice");
         reader.string();
         this.verb = verbOf(reader);
       } else if (reader.is("tip")) {
@@ -49,21 +49,21 @@ class Move {
         this.once(LINK);
         this.bytes = reader.bytes32();
       } else {
-        bail("unknown field in the payload");
+        bail("unknown field");
       }
     }
     reader.done();
-    if (this.verb == 0) bail("the payload says not what to do");
+    if (this.verb == 0) bail("do is commit, attack, defend, heal, use or reveal");
   }
 
   private once(field: u32): void {
-    if (this.fields & field) bail("a field appears twice in the payload");
+    if (this.fields & field) bail("a field appears twice");
     this.fields |= field;
   }
 
   /** The payload has exactly these fields. */
   has(fields: u32): void {
-    if (this.fields != fields) bail("the payload has not the fields of this move");
+    if (this.fields != fields) bail("wrong fields for this move");
   }
 }
 
@@ -94,7 +94,7 @@ function itemOf(r: MsgPackReader): u32 {
   if (r.is("potion")) return Item.Potion;
   if (r.is("sword")) return Item.Sword;
   if (r.is("shield")) return Item.Shield;
-  bail("only a potion, a sword or a shield can be used");
+  bail("item is potion, sword or shield");
   return 0;
 }
 
@@ -106,25 +106,25 @@ export function play(author: u32, payload: usize, length: u32): void {
   if (now == Phase.Over) bail("the raid is over");
   if (move.verb == COMMIT) {
     if (now != Phase.Commit) bail("the dice are committed already");
-    owes(author, "you have committed; wait for the others");
+    owes(author);
     commit(author, move);
   } else if (move.verb == REVEAL) {
     if (now == Phase.Commit) bail("first commit to your dice");
-    if (now == Phase.Act) bail("it is not yet time to reveal; heroes are still choosing");
-    owes(author, "you have revealed; wait for the others");
+    if (now == Phase.Act) bail("it is not yet time to reveal");
+    owes(author);
     reveal(author, move);
   } else {
     if (now == Phase.Commit) bail("first commit to your dice");
     if (!isHero(author)) bail("the keeper does not fight, it only reveals");
-    if (now == Phase.Reveal) bail("the dice are being revealed; act in the next round");
+    if (now == Phase.Reveal) bail("it is not yet time to act; reveal");
     if (!lives(author)) bail("the dead do not act, they only reveal");
-    owes(author, "you have chosen; wait for the others");
+    owes(author);
     choose(author, move);
   }
 }
 
-function owes(author: u32, otherwise: string): void {
-  if (!(pending() & (1 << author))) bail(otherwise);
+function owes(author: u32): void {
+  if (!(pending() & (1 << author))) bail("you are done; wait for the others");
 }
 
 /** The seat owes nothing more in this phase. True when nobody does. */

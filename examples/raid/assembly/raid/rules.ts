@@ -1,7 +1,8 @@
 // One round: the heroes act in the order of their seats, then the monster strikes, then the room is looted
 // if it fell. Everything is decided by the round's seed.
 
-import { Throw } from "../channel/dice";
+import { Dice } from "../channel/dice";
+import { allocate } from "../channel/host";
 import {
   Action, Item, Outcome, Phase,
   action, addDamage, addHealed, carried, damage, gear, healed, heroClass, heroes, hp, hpPerHero, isHero, living, lives,
@@ -82,13 +83,14 @@ export function end(outcome: u32): void {
 /** Plays the round whose seed is in the state. */
 export function resolve(): void {
   const n = seats();
-  for (let i: u32 = 0; i < n; i++) if (lives(i)) act(i);
+  const dice = new Dice(seed());
+  for (let i: u32 = 0; i < n; i++) if (lives(i)) act(i, dice);
   if (monsterHp() == 0) {
-    loot();
+    loot(dice);
     enter(room() + 1);
     if (room() < rooms()) rest();
   } else {
-    strikes();
+    strikes(dice);
   }
   for (let i: u32 = 0; i < n; i++) setAction(i, 0, 0);
 
@@ -98,15 +100,15 @@ export function resolve(): void {
   else nextRound();
 }
 
-function act(i: u32): void {
-  const dice = new Throw(seed(), i);
+function act(i: u32, dice: Dice): void {
+  dice.cast(i);
   const what = action(i);
   if (what == Action.Attack) strike(i, dice);
   else if (what == Action.Heal) addHealed(i, heal(target(i), stat(i, 3) + dice.die(1, 6)));
   else if (what == Action.Use) use(i, target(i));
 }
 
-function strike(i: u32, dice: Throw): void {
+function strike(i: u32, dice: Dice): void {
   const d20 = dice.die(0, 20);
   if (d20 == 1) return;
   let hurt = blow(attackOf(i), dice.die(1, 6), monsterDefence());
@@ -134,41 +136,47 @@ function use(i: u32, item: u32): void {
   }
 }
 
-function strikes(): void {
-  const count: u32 = 1 + (popcnt(living()) - 1) / HEROES_PER_STRIKE;
-  for (let s: u32 = 0; s < count; s++) {
-    if (living() == 0) return;
-    const dice = new Throw(seed(), SALT_STRIKE + s);
-    const victim = chooseVictim(dice);
-    const d20 = dice.die(1, 20);
-    if (d20 == 1) continue;
-    let hurt = blow(monsterAttack(), dice.die(2, 6), defenceOf(victim));
-    if (d20 == 20) hurt <<= 1;
-    const left = hp(victim);
-    setHp(victim, hurt < left ? left - hurt : 0);
-  }
-}
-
-function chooseVictim(dice: Throw): u32 {
+/** The monster's blows, each at a hero who still lives. A hero has one chance to be struck, a defender more. */
+function strikes(dice: Dice): void {
   const n = seats();
-  let weights: u32 = 0;
-  for (let i: u32 = 0; i < n; i++) weights += weight(i);
-  let at = dice.die(0, weights);
+  const chances = allocate(n); // one byte for each seat
+  let all: u32 = 0;
+  let standing: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {
-    const w = weight(i);
-    if (at <= w) return i;
-    at -= w;
+    const c: u32 = !lives(i) ? 0 : defends(i) ? DEFEND_WEIGHT : 1;
+    store<u8>(chances + i, <u8>c);
+    all += c;
+    standing += u32(c != 0);
   }
-  return 0; // not reached: at <= weights
+  const count: u32 = 1 + (standing - 1) / HEROES_PER_STRIKE;
+  for (let s: u32 = 0; s < count && all != 0; s++) {
+    dice.cast(SALT_STRIKE + s);
+    let victim: u32 = 0;
+    for (let at = dice.die(0, all); ; victim++) { // ends: at <= all
+      const c = <u32>load<u8>(chances + victim);
+      if (at <= c) break;
+      at -= c;
+    }
+    strikeBack(victim, dice);
+    if (!lives(victim)) {
+      all -= <u32>load<u8>(chances + victim);
+      store<u8>(chances + victim, 0);
+    }
+  }
 }
 
-function weight(i: u32): u32 {
-  return !lives(i) ? 0 : defends(i) ? DEFEND_WEIGHT : 1;
+function strikeBack(victim: u32, dice: Dice): void {
+  const d20 = dice.die(1, 20);
+  if (d20 == 1) return;
+  let hurt = blow(monsterAttack(), dice.die(2, 6), defenceOf(victim));
+  if (d20 == 20) hurt <<= 1;
+  const left = hp(victim);
+  setHp(victim, hurt < left ? left - hurt : 0);
 }
 
 /** Gold for each of the living, the room's item for one of them. */
-function loot(): void {
-  const dice = new Throw(seed(), SALT_LOOT);
+function loot(dice: Dice): void {
+  dice.cast(SALT_LOOT);
   const gold = roomGold();
   const item = roomItem();
   let finder = dice.die(0, popcnt(living()));

@@ -1,46 +1,55 @@
 // Who gets what. Until the raid is decided everyone's column is its stake, and the keeper's is the prize.
 
-import { Funds, half, move, moveAll, portion, zero } from "../channel/funds";
-import { Outcome, Phase, heroes, keeper, isHero, outcome, pending, phase, seats, setSilent } from "./layout";
+import { allocate } from "../channel/host";
+import { CELL, Funds, half, move, moveAll, split, zeros } from "../channel/funds";
+import { Outcome, Phase, isHero, keeper, outcome, pending, phase, seats, setSilent } from "./layout";
 import { contribution, end } from "./rules";
 
 /** Moves the funds as the outcome says; an outcome without a line here leaves every stake with its owner. */
 export function settle(funds: Funds): void {
-  for (let a: u32 = 0; a < funds.assets; a++) {
-    if (outcome() == Outcome.Won) splitPrize(funds, a);
-    else if (outcome() == Outcome.Wiped) payKeeper(funds, a);
-  }
+  if (outcome() == Outcome.Won) splitPrize(funds);
+  else if (outcome() == Outcome.Wiped) payKeeper(funds);
 }
 
 /** The keeper's prize goes to the heroes by contribution; what does not divide goes to the greatest contributor. */
-function splitPrize(funds: Funds, asset: u32): void {
+function splitPrize(funds: Funds): void {
   const n = seats();
+  const points = allocate(n << 2);
   let whole: u32 = 0;
   let best: u32 = 0;
+  let most: u32 = 0;
   for (let i: u32 = 0; i < n; i++) {
-    whole += contribution(i);
-    if (contribution(i) > contribution(best)) best = i;
+    const p = contribution(i);
+    store<u32>(points + (i << 2), p);
+    whole += p;
+    if (p > most) {
+      most = p;
+      best = i;
+    }
   }
-  const prize = zero();
-  const share = zero();
-  const from = funds.at(asset, keeper());
-  memory.copy(prize, from, 32);
-  for (let i: u32 = 0; i < n; i++) {
-    if (!isHero(i)) continue;
-    portion(prize, contribution(i), whole, share);
-    move(from, funds.at(asset, i), share);
+  const cells = zeros(n);
+  const prize = cells + keeper() * CELL;
+  for (let a: u32 = 0; a < funds.assets; a++) {
+    funds.unpack(a, n, cells);
+    split(prize, points, whole, cells, n);
+    moveAll(prize, cells + best * CELL);
+    funds.pack(a, n, cells);
   }
-  moveAll(from, funds.at(asset, best));
 }
 
 /** Half of each hero's stake, rounded down. */
-function payKeeper(funds: Funds, asset: u32): void {
-  const loss = zero();
-  for (let i: u32 = 0, n = seats(); i < n; i++) {
-    if (!isHero(i)) continue;
-    const from = funds.at(asset, i);
-    half(from, loss);
-    move(from, funds.at(asset, keeper()), loss);
+function payKeeper(funds: Funds): void {
+  const n = seats();
+  const cells = zeros(n);
+  const loss = zeros(1);
+  for (let a: u32 = 0; a < funds.assets; a++) {
+    funds.unpack(a, n, cells);
+    for (let i: u32 = 0; i < n; i++) {
+      if (!isHero(i)) continue;
+      half(cells + i * CELL, loss);
+      move(cells + i * CELL, cells + keeper() * CELL, loss);
+    }
+    funds.pack(a, n, cells);
   }
 }
 
@@ -58,26 +67,25 @@ export function timeout(funds: Funds): void {
   setSilent(quiet);
   end(Outcome.Abandoned);
   const faithful = seats() - popcnt(quiet);
-  if (faithful == 0) return;
-  for (let a: u32 = 0; a < funds.assets; a++) forfeit(funds, a, quiet, faithful);
+  if (faithful != 0) forfeit(funds, quiet, faithful);
 }
 
-function forfeit(funds: Funds, asset: u32, quiet: u32, faithful: u32): void {
+function forfeit(funds: Funds, quiet: u32, faithful: u32): void {
   const n = seats();
-  const pool = zero();
-  const part = zero();
-  for (let i: u32 = 0; i < n; i++) {
-    if (!(quiet & (1 << i))) continue;
-    const from = funds.at(asset, i);
-    half(from, part);
-    move(from, pool, part);
+  const cells = zeros(n);
+  const weights = allocate(n << 2);
+  for (let i: u32 = 0; i < n; i++) store<u32>(weights + (i << 2), u32(!(quiet & (1 << i))));
+  const pool = zeros(1);
+  const part = zeros(1);
+  for (let a: u32 = 0; a < funds.assets; a++) {
+    funds.unpack(a, n, cells);
+    for (let i: u32 = 0; i < n; i++) {
+      if (!(quiet & (1 << i))) continue;
+      half(cells + i * CELL, part);
+      move(cells + i * CELL, pool, part);
+    }
+    split(pool, weights, faithful, cells, n);
+    moveAll(pool, cells + ctz(~quiet) * CELL);
+    funds.pack(a, n, cells);
   }
-  portion(pool, 1, faithful, part);
-  let first: i32 = -1;
-  for (let i: u32 = 0; i < n; i++) {
-    if (quiet & (1 << i)) continue;
-    if (first < 0) first = i;
-    move(pool, funds.at(asset, i), part);
-  }
-  moveAll(pool, funds.at(asset, first));
 }
