@@ -223,3 +223,28 @@ func TestF4_A13_DiskErrorPoisons(t *testing.T) {
 		t.Logf("forever=%t: %d poisoned, %d refused to open", forever, poisoned, failedOpen)
 	}
 }
+
+// A sync that repeats what a commit without sync wrote must not return before that is on disk.
+func TestA13_SyncOfNothingNewMakesTheEarlierDurable(t *testing.T) {
+	mem, c := vfs.NewCrashableMem(), newScript(1, 2)
+	s := played(t, mem, c, 3)
+	sign := func(b *Batch) { b.PutSigned(c.id, c.update(5)) }
+	b := s.NewBatch()
+	c.append(b, 4, 5)
+	sign(b)
+	require.NoError(t, s.Commit(b, false))
+	lost, err := Open("db", WithFS(mem.CrashClone(vfs.CrashCloneCfg{})))
+	require.NoError(t, err)
+	u, err := lost.Signed(c.id)
+	require.NoError(t, err)
+	require.EqualValues(t, 3, u.Seq, "without sync nothing was promised")
+	require.NoError(t, lost.Close())
+
+	require.NoError(t, commit(s, sign))
+	kept, err := Open("db", WithFS(mem.CrashClone(vfs.CrashCloneCfg{})))
+	require.NoError(t, err)
+	defer kept.Close()
+	u, err = kept.Signed(c.id)
+	require.NoError(t, err)
+	require.Equal(t, c.update(5), u)
+}
