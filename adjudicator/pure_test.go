@@ -1,6 +1,7 @@
 package adjudicator_test
 
 import (
+	"encoding/json"
 	"math/big"
 	"strings"
 	"testing"
@@ -144,6 +145,11 @@ func TestF7_FactsOfEveryEvent(t *testing.T) {
 			require.EqualValues(t, 5, f.Block)
 			require.Equal(t, e.log.TxHash, f.TxHash)
 			require.Contains(t, adjudicator.Topics()[0], e.log.Topics[0])
+			text, err := json.Marshal(f)
+			require.NoError(t, err)
+			var back adjudicator.Fact
+			require.NoError(t, json.Unmarshal(text, &back))
+			require.Equal(t, f, back)
 			_, about := f.Body.Channel()
 			require.Equal(t, name != "Withdrawn" && name != "PolicySet", about)
 
@@ -162,6 +168,36 @@ func TestF7_FactsOfEveryEvent(t *testing.T) {
 			require.False(t, ok)
 		})
 	}
+}
+
+func TestAttack29_MalformedFactsAreRefused(t *testing.T) {
+	for _, text := range []string{`{}`, `{"kind":"Nothing","body":{}}`, `{"kind":"Funded"}`, `{"kind":"Funded","body":{"channelID":1}}`, `{"kind":"Funded","body":{"x":1}}`, `[]`} {
+		var f adjudicator.Fact
+		require.ErrorIs(t, json.Unmarshal([]byte(text), &f), adjudicator.ErrFact, text)
+	}
+	_, err := json.Marshal(adjudicator.Fact{})
+	require.ErrorIs(t, err, adjudicator.ErrFact)
+}
+
+func FuzzFactJSON(f *testing.F) {
+	for _, e := range examples(f) {
+		fact, _, err := contracts.DecodeLog(e.log)
+		require.NoError(f, err)
+		text, err := json.Marshal(fact)
+		require.NoError(f, err)
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var fact adjudicator.Fact
+		if fact.UnmarshalJSON(text) != nil {
+			return
+		}
+		again, err := json.Marshal(fact)
+		require.NoError(t, err)
+		var back adjudicator.Fact
+		require.NoError(t, json.Unmarshal(again, &back))
+		require.Equal(t, fact, back)
+	})
 }
 
 func TestAttack29_MalformedLogsAreRefused(t *testing.T) {
@@ -231,6 +267,11 @@ func TestR10_AddressesFollowFromTheCode(t *testing.T) {
 	want := crypto.Keccak256([]byte{0xff}, adjudicator.Deployer[:], make([]byte, 32), crypto.Keccak256(code))[12:]
 	require.Equal(t, common.BytesToAddress(want), a.Adjudicator)
 	require.Equal(t, append(make([]byte, 32), code...), adjudicator.DeployCall(common.Hash{}, code).Data)
+}
+
+func TestAddressesLeaveOutWhatIsNotThere(t *testing.T) {
+	require.Equal(t, []common.Address{contracts.Adjudicator, contracts.Settlement}, contracts.Addresses())
+	require.Equal(t, []common.Address{contracts.Adjudicator}, adjudicator.Contracts{Adjudicator: contracts.Adjudicator}.Addresses())
 }
 
 func TestCallsRefuseWhatCannotBe(t *testing.T) {

@@ -23,8 +23,13 @@ type Contracts struct {
 	Settlement  common.Address `json:"settlement"`
 }
 
-// Addresses are the contracts whose logs are facts.
-func (c Contracts) Addresses() []common.Address { return []common.Address{c.Adjudicator, c.Settlement} }
+// Addresses are the contracts whose logs are facts. A node that settles nothing has a zero Settlement.
+func (c Contracts) Addresses() []common.Address {
+	if c.Settlement == (common.Address{}) {
+		return []common.Address{c.Adjudicator}
+	}
+	return []common.Address{c.Adjudicator, c.Settlement}
+}
 
 // Reader reads the contracts' state, at the newest block unless At says otherwise.
 type Reader struct {

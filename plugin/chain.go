@@ -105,6 +105,9 @@ func (c *Chain) checkChain(ctx context.Context) error {
 	if err := c.call(ctx, "chain_id", &id, "eth_chainId"); err != nil {
 		return err
 	}
+	if id == 0 {
+		return fmt.Errorf("%s does not know its chain id: %w", c.cfg.RPC, ErrUnreachable)
+	}
 	if uint64(id) != c.cfg.ChainID {
 		return fmt.Errorf("%s has chain id %d, expected %d: %w", c.cfg.RPC, uint64(id), c.cfg.ChainID, ErrWrongChain)
 	}
@@ -140,7 +143,7 @@ func (c *Chain) ChainID() uint64 { return c.cfg.ChainID }
 // Client is the connection for typed calls (bindings, MUD reads).
 func (c *Chain) Client() *ethclient.Client { return c.eth }
 
-// Head is the node's newest block at a level.
+// Head is the node's newest block at a level, the zero BlockRef when the node has none at that level.
 func (c *Chain) Head(ctx context.Context, level Level) (BlockRef, error) {
 	h, err := c.heads(ctx)
 	if err != nil {

@@ -96,7 +96,7 @@ func (c *Chain) Follow(ctx context.Context, cfg FeedConfig, out chan<- Step) err
 	}
 	f := &follower{
 		c: c, cfg: cfg, out: out, filter: filter{slices.Clone(cfg.Addresses), slices.Clone(cfg.Topics)},
-		span: cfg.MaxBlockRange, log: c.log.New("feed", "logs"),
+		span: cfg.MaxBlockRange, batch: blocksPerBatch, log: c.log.New("feed", "logs"),
 	}
 	return f.run(ctx)
 }

@@ -26,6 +26,7 @@ type follower struct {
 	last    heads      // what the last Step said
 
 	span        uint64    // blocks of the next range: halved when the node refuses, doubled when it does not
+	batch       uint64    // blocks of the next batch, likewise: nodes bound batches, and one request that fails spoils all
 	behindSince time.Time // since when the node has been behind the cursor
 }
 
@@ -129,8 +130,8 @@ func (f *follower) known(number uint64) (BlockRef, bool) {
 // because what still stands is delivered again.
 func (f *follower) ancestor(ctx context.Context, h heads) (BlockRef, error) {
 	for end := len(f.recent); end > 0; {
-		begin := max(0, end-blocksPerBatch)
-		numbers := make([]uint64, 0, blocksPerBatch)
+		begin := max(0, end-int(f.batch))
+		numbers := make([]uint64, 0, f.batch)
 		for _, b := range f.recent[begin:end] {
 			if b.Number <= h.latest.Number {
 				numbers = append(numbers, b.Number)
@@ -139,6 +140,7 @@ func (f *follower) ancestor(ctx context.Context, h heads) (BlockRef, error) {
 		if len(numbers) > 0 {
 			now, ok, err := f.c.headers(ctx, numbers)
 			if err != nil {
+				f.batch = max(1, f.batch/2)
 				return BlockRef{}, err
 			}
 			for i := len(now) - 1; i >= 0; i-- {
@@ -179,10 +181,17 @@ func (f *follower) rewind(ctx context.Context, to BlockRef, h heads) error {
 }
 
 // extendByBlock delivers the next blocks one by one, by hash.
-func (f *follower) extendByBlock(ctx context.Context, h heads) error {
+func (f *follower) extendByBlock(ctx context.Context, h heads) (err error) {
+	defer func() {
+		if err != nil {
+			f.batch = max(1, f.batch/2)
+		} else {
+			f.batch = min(2*f.batch, blocksPerBatch)
+		}
+	}()
 	blocks := []BlockRef{h.latest}
 	if h.latest.ParentHash != f.cursor.Hash {
-		count := min(blocksPerBatch, h.latest.Number-f.cursor.Number)
+		count := min(f.batch, h.latest.Number-f.cursor.Number)
 		numbers := make([]uint64, count)
 		for i := range numbers {
 			numbers[i] = f.cursor.Number + 1 + uint64(i)

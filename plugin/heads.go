@@ -66,6 +66,9 @@ func (c *Chain) heads(ctx context.Context) (h heads, err error) {
 	if batch[2].Error == nil {
 		h.finalized, _ = headers[2].ref()
 	}
+	if h.safe.Number < h.finalized.Number {
+		h.safe = h.finalized // what is final is safe, also when the node failed to say so
+	}
 	return h, nil
 }
 
@@ -150,6 +153,9 @@ func (c *Chain) logsOfBlocks(ctx context.Context, f filter, blocks []BlockRef) (
 		if batch[i].Error != nil {
 			return nil, c.failed("logs", batch[i].Method, batch[i].Error)
 		}
+		if found[i] == nil { // null, which is not "no logs"
+			return nil, fmt.Errorf("no answer about the logs of %s: %w", b, errInconsistent)
+		}
 		for _, l := range found[i] {
 			if l.BlockHash != b.Hash || l.BlockNumber != b.Number {
 				return nil, fmt.Errorf("a log of block %d (%s) among those of %s: %w", l.BlockNumber, l.BlockHash, b, errInconsistent)
@@ -167,6 +173,9 @@ func (c *Chain) logsOfRange(ctx context.Context, f filter, from, to uint64) ([]t
 	var logs []types.Log
 	if err := c.call(ctx, "logs", &logs, "eth_getLogs", q); err != nil {
 		return nil, err
+	}
+	if logs == nil { // null, which is not "no logs"
+		return nil, fmt.Errorf("no answer about the logs of %d to %d: %w", from, to, errInconsistent)
 	}
 	for i := range logs {
 		if n := logs[i].BlockNumber; n < from || n > to {

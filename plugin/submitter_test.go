@@ -55,8 +55,8 @@ func result(t *testing.T, s *plugin.Submitter) plugin.Result {
 }
 
 // sendsInOrder submits count calls at once and checks nonces, order and logs.
-func sendsInOrder(t *testing.T, n *anvil.Node, count int) {
-	c := dial(t, testConfig(n.URL()))
+func sendsInOrder(t *testing.T, n *anvil.Node, url string, count int) {
+	c := dial(t, testConfig(url))
 	contract := deploy(t, n, emitterCode)
 	s := newSubmitter(t, c, submitterConfig(0))
 	first, err := c.Client().NonceAt(context.Background(), s.From(), nil)
@@ -84,10 +84,13 @@ func sendsInOrder(t *testing.T, n *anvil.Node, count int) {
 }
 
 func TestF7_FiftyTransactionsKeepTheirOrder(t *testing.T) {
-	t.Run("block per transaction", func(t *testing.T) { sendsInOrder(t, startChain(t, anvil.Options{}), 50) })
+	n := startChain(t, anvil.Options{})
+	for name, url := range transports(n) {
+		t.Run("block per transaction, "+name, func(t *testing.T) { sendsInOrder(t, n, url, 50) })
+	}
 	t.Run("block per second", func(t *testing.T) {
 		n := startChain(t, anvil.Options{BlockTime: time.Second})
-		sendsInOrder(t, n, 50)
+		sendsInOrder(t, n, n.URL(), 50)
 	})
 }
 
