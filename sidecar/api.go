@@ -140,7 +140,10 @@ const refusalRPCCode = -38000
 func ErrorCode(err error) channel.Code {
 	var de rpc.DataError
 	if errors.As(err, &de) {
-		if m, ok := de.ErrorData().(map[string]interface{}); ok {
+		switch m := de.ErrorData().(type) {
+		case map[string]string: // in this process
+			return channel.Code(m["code"])
+		case map[string]any: // over the wire
 			if s, ok := m["code"].(string); ok {
 				return channel.Code(s)
 			}

@@ -41,7 +41,7 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 		}),
 		Channels:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Name: "channels", Help: "Channels by status."}, []string{"status"}),
 		InFlight:  prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "updates_in_flight", Help: "Updates that wait for support."}),
-		ChainHead: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "chain_head", Help: "Newest block seen."}),
+		ChainHead: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "engine_head", Help: "Newest block that the engine has applied."}),
 		Up:        prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "up", Help: "1 when the sidecar runs."}),
 	}
 	r.MustRegister(m.Events, m.Messages, m.MessagesDropped, m.Transactions, m.CommitSeconds, m.FinalSeconds, m.Channels, m.InFlight, m.ChainHead, m.Up)

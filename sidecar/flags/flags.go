@@ -53,10 +53,10 @@ var (
 	PolicyWindow   = &cli.UintFlag{Name: "policy.min-window", EnvVars: env("POLICY_MIN_WINDOW"), Value: 3600, Usage: "shortest challenge window to accept, in `SECONDS`"}
 	PolicyMaxStake = &cli.StringSliceFlag{Name: "policy.max-stake", EnvVars: env("POLICY_MAX_STAKE"), Usage: "`ASSET=AMOUNT`: most to pay into one channel, in the smallest unit; once one is given, other assets are refused"}
 
-	Stall = &cli.DurationFlag{Name: "stall", EnvVars: env("STALL"), Value: 5 * time.Second, Usage: "messages are sent again after this long without progress"}
-	Skew  = &cli.DurationFlag{Name: "skew", EnvVars: env("SKEW"), Value: 30 * time.Second, Usage: "how far an event's timestamp may be ahead of the clock"}
+	Stall  = &cli.DurationFlag{Name: "stall", EnvVars: env("STALL"), Value: 5 * time.Second, Usage: "messages are sent again after this long without progress"}
+	Skew   = &cli.DurationFlag{Name: "skew", EnvVars: env("SKEW"), Value: 30 * time.Second, Usage: "how far an event's timestamp may be ahead of the clock"}
 	Margin = &cli.DurationFlag{Name: "funding-margin", EnvVars: env("FUNDING_MARGIN"), Value: 2 * time.Minute, Usage: "no deposit later than this before the funding deadline"}
-	Turn  = &cli.DurationFlag{Name: "conclude-turn", EnvVars: env("CONCLUDE_TURN"), Value: 30 * time.Second, Usage: "time left to each participant before us to send the conclusion"}
+	Turn   = &cli.DurationFlag{Name: "conclude-turn", EnvVars: env("CONCLUDE_TURN"), Value: 30 * time.Second, Usage: "time left to each participant before us to send the conclusion"}
 
 	JWTSecret = &cli.StringFlag{Name: "rpc.jwt-secret", EnvVars: env("RPC_JWT_SECRET"), Usage: "`FILE` with 32 bytes in hex; required when the RPC listens beyond loopback"}
 )
