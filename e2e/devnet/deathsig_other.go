@@ -1,0 +1,11 @@
+//go:build !linux
+
+package devnet
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// dieWithParent is Linux's; elsewhere a killed parent leaves its children running.
+func dieWithParent(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

@@ -1,0 +1,318 @@
+package devnet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/evmts/channels/derivation"
+	"github.com/evmts/channels/examples/raid"
+	"github.com/evmts/channels/plugin/anvil"
+	"github.com/evmts/channels/sidecar/flags"
+)
+
+// Options of a Devnet.
+type Options struct {
+	Dir       string        // for everything it writes; what an earlier devnet left there is deleted
+	Root      string        // of the repository; empty: found from the working directory
+	Binary    string        // op-channels
+	Names     []string      // of the sidecars; empty: operator, alice, bob. The first is the operator and the World's attestor
+	RPCPorts  []int         // by sidecar; missing or 0: a free one
+	ChainPort int           // 0: a free one
+	ChainID   uint64        // 0: 901
+	BlockTime time.Duration // in whole seconds; 0: a block per transaction
+	Config    raid.Config   // the dungeon that the World accepts; zero: raid.DefaultConfig
+	Progress  func(step string)
+}
+
+// DefaultChainID is the id of the development chain.
+const DefaultChainID = 901
+
+// Devnet is a running environment.
+type Devnet struct {
+	Chain    *Chain
+	Sidecars []*Sidecar
+	Options  Options
+	Module   common.Hash // moduleHash of the raid
+	// Modules holds the raid, as the sidecars loaded it: for whoever wants to derive it again.
+	Modules *derivation.Library
+
+	engine *derivation.Engine
+	lock   *os.File
+}
+
+var (
+	// ErrDir means that the folder is not one that may be emptied.
+	ErrDir = errors.New("the folder is not a devnet's: choose an empty one or one that does not exist")
+	// ErrInUse means that another devnet runs in the folder.
+	ErrInUse = errors.New("another devnet runs in this folder")
+)
+
+// Start brings up the chain, the World and the sidecars, and returns when all sidecars answer. When it fails, nothing
+// is left running. ctx bounds the start only: Stop ends a Devnet.
+func Start(ctx context.Context, o Options) (d *Devnet, err error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	d = &Devnet{Options: o}
+	defer func() {
+		if err != nil {
+			stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+			defer cancel()
+			err = errors.Join(err, d.Stop(stopCtx))
+			d = nil
+		}
+	}()
+	o.Progress("preparing " + o.Dir)
+	if d.lock, err = prepareDir(o.Dir); err != nil {
+		return d, err
+	}
+	return d, d.start(ctx)
+}
+
+// start does side by side what does not need each other: the World's deployer takes as long as everything else together.
+func (d *Devnet) start(ctx context.Context) (err error) {
+	o := &d.Options
+	o.Progress("starting the chain")
+	if d.Chain, err = startChain(context.WithoutCancel(ctx), o); err != nil {
+		return err
+	}
+	o.Progress("deploying the contracts and the World")
+	// One after the other for the chain: both send from the same account.
+	var worldErr, moduleErr error
+	var side sync.WaitGroup
+	side.Go(func() { moduleErr = d.installModule() })
+	if err = d.Chain.deployContracts(ctx); err == nil {
+		worldErr = d.Chain.deployWorld(ctx, o.Root)
+	}
+	side.Wait()
+	if err := errors.Join(err, worldErr, moduleErr); err != nil {
+		return err
+	}
+	if err := d.makeSidecars(); err != nil {
+		return err
+	}
+	o.Progress("setting the World's policy for raids")
+	if err := d.Chain.allow(ctx, d.Module, o.Config, d.Sidecars[0].Attestor()); err != nil {
+		return err
+	}
+	if o.BlockTime > 0 {
+		if err := d.Chain.setBlockTime(ctx, o.BlockTime); err != nil {
+			return err
+		}
+	}
+	o.Progress("starting the sidecars")
+	for _, s := range d.Sidecars {
+		if err := s.Start(); err != nil {
+			return err
+		}
+	}
+	for _, s := range d.Sidecars {
+		if err := s.Ready(ctx); err != nil {
+			return err
+		}
+	}
+	return d.writeFile()
+}
+
+func (o *Options) complete() (err error) {
+	if o.Root == "" {
+		if o.Root, err = FindRoot(""); err != nil {
+			return err
+		}
+	}
+	if err := CheckDeps(o.Root); err != nil {
+		return err
+	}
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return fmt.Errorf("folder of the devnet: %w", err)
+	}
+	if len(o.Names) == 0 {
+		o.Names = []string{"operator", "alice", "bob"}
+	}
+	if len(o.Names) > len(anvil.Keys())-1 {
+		return fmt.Errorf("%d sidecars: the chain has %d funded accounts, one deploys", len(o.Names), len(anvil.Keys()))
+	}
+	if o.ChainID == 0 {
+		o.ChainID = DefaultChainID
+	}
+	if len(o.Config.Rooms) == 0 {
+		o.Config = raid.DefaultConfig()
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	return nil
+}
+
+const marker = ".op-channels-devnet"
+
+// prepareDir empties a folder that an earlier devnet used, and locks it.
+func prepareDir(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("make the folder of the devnet: %w", err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read the folder of the devnet: %w", err)
+	}
+	path := filepath.Join(dir, marker)
+	if _, err := os.Stat(path); err != nil && len(entries) > 0 {
+		return nil, fmt.Errorf("%w: %s", ErrDir, dir)
+	}
+	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("lock the folder of the devnet: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %s: end it, or choose another with --dir", ErrInUse, dir), lock.Close())
+	}
+	for _, sub := range []string{"data", "keys", "logs", "modules"} {
+		path := filepath.Join(dir, sub)
+		if err := os.RemoveAll(path); err != nil {
+			return nil, errors.Join(fmt.Errorf("empty the folder of the devnet: %w", err), lock.Close())
+		}
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			return nil, errors.Join(fmt.Errorf("make the folder of the devnet: %w", err), lock.Close())
+		}
+	}
+	return lock, nil
+}
+
+// moduleManifest is what raid.manifest.json says.
+type moduleManifest struct {
+	PageLimit uint32 `json:"pageLimit"`
+	MaxEvents uint32 `json:"maxEvents"`
+}
+
+// ModuleFile is the raid's module, with its manifest beside it.
+func (d *Devnet) ModuleFile() string { return filepath.Join(d.Options.Dir, "modules", "raid.wasm") }
+
+// installModule writes the raid's module for the sidecars and loads it from there, as they do.
+func (d *Devnet) installModule() (err error) {
+	path := d.ModuleFile()
+	manifest, err := json.MarshalIndent(moduleManifest{raid.PageLimit, raid.MaxEvents}, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode the module's manifest: %w", err)
+	}
+	if err := os.WriteFile(path, raid.Wasm, 0o644); err != nil {
+		return fmt.Errorf("write the module: %w", err)
+	}
+	if err := os.WriteFile(strings.TrimSuffix(path, ".wasm")+derivation.ManifestSuffix, manifest, 0o644); err != nil {
+		return fmt.Errorf("write the module's manifest: %w", err)
+	}
+	if d.engine, err = derivation.NewEngine(derivation.Config{}); err != nil {
+		return err
+	}
+	d.Modules = derivation.NewLibrary(d.engine)
+	m, err := d.Modules.AddFile(path)
+	if err != nil {
+		return err
+	}
+	d.Module = m.Hash()
+	return nil
+}
+
+// makeSidecars gives every sidecar keys and ports, and makes all known to each other.
+func (d *Devnet) makeSidecars() error {
+	o := &d.Options
+	ports, err := freePorts(3 * len(o.Names))
+	if err != nil {
+		return err
+	}
+	for i, name := range o.Names {
+		rpcPort := ports[3*i]
+		if i < len(o.RPCPorts) && o.RPCPorts[i] != 0 {
+			rpcPort = o.RPCPorts[i]
+		}
+		s, err := newSidecar(o, name, anvil.Keys()[i+1], ports[3*i+1], rpcPort, ports[3*i+2])
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			if err := s.attest(o); err != nil {
+				return err
+			}
+		}
+		d.Sidecars = append(d.Sidecars, s)
+	}
+	for _, s := range d.Sidecars {
+		s.args = append(s.args,
+			flag(flags.L2EthRPC), d.Chain.Node.WebSocketURL(), flag(flags.ChainID), fmt.Sprint(o.ChainID),
+			flag(flags.Adjudicator), d.Chain.Contracts.Adjudicator.Hex(), flag(flags.Settlement), d.Chain.Contracts.Settlement.Hex(),
+			flag(flags.Trust), "unsafe", flag(flags.PolicyWindow), fmt.Sprint(minWindow), flag(flags.Modules), filepath.Join(o.Dir, "modules"),
+			flag(flags.Stall), "1s", flag(flags.Turn), "5s", "--txmgr.receipt-query-interval", "100ms",
+		)
+		for _, other := range d.Sidecars {
+			if other != s {
+				s.args = append(s.args, flag(flags.P2PPeers), other.Multiaddr)
+			}
+		}
+	}
+	return nil
+}
+
+// freePorts are TCP ports that nobody listens on now.
+func freePorts(n int) (ports []int, err error) {
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("find a free port: %w", err)
+		}
+		defer l.Close() // all are held until all are known, so that no two are the same
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+func anvilIn(root string) string {
+	path := filepath.Join(root, "node_modules", "@foundry-rs", "anvil-"+runtime.GOOS+"-"+runtime.GOARCH, "bin", "anvil")
+	if _, err := os.Stat(path); err != nil {
+		return "" // anvil.Find looks elsewhere
+	}
+	return path
+}
+
+// Kill9 ends sidecar i wherever it is.
+func (d *Devnet) Kill9(i int) error { return d.Sidecars[i].Kill9() }
+
+// Restart starts sidecar i again and waits for its RPC.
+func (d *Devnet) Restart(ctx context.Context, i int) error { return d.Sidecars[i].Restart(ctx) }
+
+// StopSidecars ends all sidecars in order (SIGTERM) and waits for them.
+func (d *Devnet) StopSidecars(ctx context.Context) error {
+	errs := make([]error, len(d.Sidecars))
+	var all sync.WaitGroup
+	for i, s := range d.Sidecars {
+		all.Go(func() { errs[i] = s.Terminate(ctx) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// Stop ends everything. It may be called more than once.
+func (d *Devnet) Stop(ctx context.Context) error {
+	err := d.StopSidecars(ctx)
+	if d.Chain != nil {
+		err = errors.Join(err, d.Chain.Node.Close())
+	}
+	if d.engine != nil {
+		err = errors.Join(err, d.engine.Close())
+		d.engine = nil
+	}
+	if d.lock != nil {
+		err = errors.Join(err, d.lock.Close())
+		d.lock = nil
+	}
+	return err
+}

@@ -1,0 +1,94 @@
+package devnet
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/evmts/channels/plugin/anvil"
+)
+
+// File is devnet.json: everything that a program needs to use the environment.
+type File struct {
+	RPC         string                 `json:"rpc"` // of the chain
+	WS          string                 `json:"ws"`
+	ChainID     uint64                 `json:"chainId"`
+	Adjudicator common.Address         `json:"adjudicator"`
+	Settlement  common.Address         `json:"settlement"`
+	World       common.Address         `json:"world"`
+	WorldBlock  uint64                 `json:"worldBlock"`
+	NamespaceID common.Hash            `json:"namespaceId"`
+	Tables      map[string]common.Hash `json:"tables"` // resource ids by label
+	Module      FileModule             `json:"module"`
+	Accounts    []FileKey              `json:"accounts"` // all funded keys of the chain; the first deployed everything
+	Sidecars    []FileSidecar          `json:"sidecars"`
+}
+
+// FileModule is the raid's module.
+type FileModule struct {
+	Hash common.Hash `json:"moduleHash"`
+	File string      `json:"file"`
+}
+
+// FileKey is a key with its address.
+type FileKey struct {
+	Address common.Address `json:"address"`
+	Key     hexutil.Bytes  `json:"key"`
+}
+
+// FileSidecar is one sidecar.
+type FileSidecar struct {
+	Name       string         `json:"name"`
+	RPC        string         `json:"rpc"` // WebSocket; the same port speaks HTTP
+	Metrics    string         `json:"metrics"`
+	Multiaddr  string         `json:"multiaddr"`
+	Session    common.Address `json:"session"`
+	SessionKey string         `json:"sessionKeyFile"`
+	Owner      FileKey        `json:"owner"`
+	Attestor   common.Address `json:"attestor"` // zero: none
+	DataDir    string         `json:"dataDir"`
+	Log        string         `json:"log"`
+	PID        int            `json:"pid"`
+}
+
+// Path is where devnet.json is.
+func (d *Devnet) Path() string { return filepath.Join(d.Options.Dir, "devnet.json") }
+
+// File describes the environment.
+func (d *Devnet) File() File {
+	c := d.Chain
+	f := File{
+		RPC: c.Node.URL(), WS: c.Node.WebSocketURL(), ChainID: c.ID, Adjudicator: c.Contracts.Adjudicator, Settlement: c.Contracts.Settlement,
+		World: c.World.World, WorldBlock: c.World.WorldBlock, NamespaceID: c.World.NamespaceID.Hash(), Tables: make(map[string]common.Hash),
+		Module: FileModule{d.Module, d.ModuleFile()},
+	}
+	for _, t := range c.World.Tables {
+		f.Tables[t.TableID.Label()] = t.TableID.Hash()
+	}
+	for _, k := range anvil.Keys() {
+		f.Accounts = append(f.Accounts, FileKey{crypto.PubkeyToAddress(k.PublicKey), crypto.FromECDSA(k)})
+	}
+	for _, s := range d.Sidecars {
+		f.Sidecars = append(f.Sidecars, FileSidecar{
+			Name: s.Name, RPC: s.URL(), Metrics: s.MetricsURL(), Multiaddr: s.Multiaddr, Session: s.Session(), SessionKey: s.sessionFile,
+			Owner: FileKey{s.Owner(), crypto.FromECDSA(s.OwnerKey)}, Attestor: s.Attestor(), DataDir: s.DataDir, Log: s.LogFile,
+			PID: s.proc.cmd.Process.Pid,
+		})
+	}
+	return f
+}
+
+func (d *Devnet) writeFile() error {
+	b, err := json.MarshalIndent(d.File(), "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode devnet.json: %w", err)
+	}
+	if err := os.WriteFile(d.Path(), append(b, '\n'), 0o600); err != nil {
+		return fmt.Errorf("write devnet.json: %w", err)
+	}
+	return nil
+}

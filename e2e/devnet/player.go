@@ -1,0 +1,165 @@
+package devnet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/examples/raid"
+	"github.com/evmts/channels/sidecar"
+)
+
+// Player plays one seat of a raid over a sidecar's RPC. It keeps nothing: a sidecar that is killed and restarted, or a
+// Player that is, goes on where the journal stands.
+type Player struct {
+	Name string
+	URL  string // of the sidecar, over WebSocket
+	Seat uint8
+	Key  []byte // what the dice are made of, for each channel afresh
+	// Pace is the time to think before an event; zero: none.
+	Pace time.Duration
+
+	mu        sync.Mutex
+	latencies []time.Duration
+}
+
+// ErrPlayer means that a raid cannot go on for a reason that trying again does not mend.
+var ErrPlayer = errors.New("the player gives up")
+
+// errLost means that the connection to the sidecar ended.
+var errLost = errors.New("the sidecar is away")
+
+const (
+	// nudge bounds how long a Player trusts that it will be told of changes.
+	nudge      = 2 * time.Second
+	minBackoff = 20 * time.Millisecond
+	maxBackoff = time.Second
+	noteBuffer = 256
+)
+
+// Latencies are the times from submitting an event until everybody had signed it, in the order of the events.
+func (p *Player) Latencies() []time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.latencies)
+}
+
+// Play plays until the raid is over: its terminal state is supported by everybody.
+func (p *Player) Play(ctx context.Context, id common.Hash) error {
+	pause := minBackoff
+	for {
+		began := time.Now()
+		err := p.connected(ctx, id)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return errors.Join(err, ctx.Err())
+		case !errors.Is(err, errLost):
+			return fmt.Errorf("%s: %w", p.Name, err)
+		}
+		if time.Since(began) > maxBackoff {
+			pause = minBackoff
+		}
+		select {
+		case <-time.After(pause):
+			pause = min(2*pause, maxBackoff)
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", p.Name, ctx.Err())
+		}
+	}
+}
+
+// connected plays over one connection.
+func (p *Player) connected(ctx context.Context, id common.Hash) error {
+	c, err := rpc.DialContext(ctx, p.URL)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	defer c.Close()
+	notes := make(chan sidecar.Notification, noteBuffer)
+	sub, err := c.Subscribe(ctx, "channels", notes, "events", id)
+	if err != nil {
+		return fmt.Errorf("%w: subscribe: %w", errLost, err)
+	}
+	defer sub.Unsubscribe()
+	bot := p.bot(id)
+	for {
+		over, err := p.turn(ctx, c, id, bot)
+		if over || err != nil {
+			return err
+		}
+		select {
+		case <-notes:
+			drain(notes) // only the newest state matters
+		case <-time.After(nudge):
+		case err := <-sub.Err():
+			return fmt.Errorf("%w: %w", errLost, err)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func drain(notes <-chan sidecar.Notification) {
+	for {
+		select {
+		case <-notes:
+		default:
+			return
+		}
+	}
+}
+
+// turn does what the seat owes on the newest supported state, if anything.
+func (p *Player) turn(ctx context.Context, c *rpc.Client, id common.Hash, bot *raid.Bot) (over bool, err error) {
+	for {
+		var state sidecar.StateInfo
+		if err := c.CallContext(ctx, &state, "channels_state", id, nil); err != nil {
+			return false, p.judge(err)
+		}
+		if state.Header.Terminal {
+			return true, nil
+		}
+		payload, ok := bot.Next(state.Bytes)
+		if !ok {
+			return false, nil
+		}
+		if p.Pace > 0 {
+			select {
+			case <-time.After(p.Pace):
+			case <-ctx.Done():
+				return false, ctx.Err()
+			}
+		}
+		began := time.Now()
+		var done sidecar.Submitted
+		if err := c.CallContext(ctx, &done, "channels_submit", id, hexutil.Bytes(payload), nil); err != nil {
+			return false, p.judge(err)
+		}
+		p.mu.Lock()
+		p.latencies = append(p.latencies, time.Since(began))
+		p.mu.Unlock()
+	}
+}
+
+// judge tells errors that pass by themselves (nil: wait for the next notification) from those that end the play.
+func (p *Player) judge(err error) error {
+	switch code := sidecar.ErrorCode(err); code {
+	case channel.CodeNotReady, channel.CodeBusy:
+		return nil
+	case channel.CodeUnknownChannel, channel.CodePhase:
+		return nil // the proposal has not come yet; the channel is not open yet; the raid ended a moment ago
+	case channel.CodeConflict, channel.CodeStale:
+		return nil // the event of before a restart stands
+	case "":
+		return fmt.Errorf("%w: %w", errLost, err)
+	default:
+		return fmt.Errorf("%w: %s: %w", ErrPlayer, code, err)
+	}
+}

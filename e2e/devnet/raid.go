@@ -1,0 +1,144 @@
+package devnet
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/examples/raid"
+	"github.com/evmts/channels/sidecar"
+	"github.com/holiman/uint256"
+)
+
+const (
+	raidWindow  = 60          // seconds of a challenge window
+	raidFunding = time.Hour   // time to deposit
+	heroStake   = 100_000_000 // gwei: 0.1 ether
+	keeperPrize = 300_000_000 // gwei
+)
+
+// RaidRequest is what channels_open takes for a raid of all sidecars: the first one keeps the dungeon, orders the events
+// and puts up the prize.
+func (d *Devnet) RaidRequest() (sidecar.OpenArgs, error) {
+	genesis, err := raid.Genesis{
+		Settlement: d.Chain.Contracts.Settlement, World: d.Chain.World.World, NamespaceID: d.Chain.World.NamespaceID.Hash(), Config: d.Options.Config,
+	}.Input()
+	if err != nil {
+		return sidecar.OpenArgs{}, err
+	}
+	stake := channel.Stake{Amounts: make([]uint256.Int, len(d.Sidecars))}
+	var participants []channel.Participant
+	for i, s := range d.Sidecars {
+		participants = append(participants, channel.Participant{Signer: s.Session(), Owner: s.Owner()})
+		gwei := uint64(heroStake)
+		if i == 0 {
+			gwei = keeperPrize
+		}
+		stake.Amounts[i].Mul(uint256.NewInt(gwei), uint256.NewInt(1e9))
+	}
+	return sidecar.OpenArgs{
+		OpenRequest: sidecar.OpenRequest{
+			Participants: participants, Funding: channel.Funding{stake}, ModuleHash: d.Module, Nonce: uint64(time.Now().UnixNano()),
+			Window: raidWindow, ForceQuota: raid.MaxEvents, FundingDeadline: uint64(time.Now().Add(raidFunding).Unix()),
+		},
+		GenesisHex: genesis,
+	}, nil
+}
+
+// Params are those of the channel that a sidecar of this devnet makes of a request.
+func (d *Devnet) Params(r sidecar.OpenArgs) *channel.Params {
+	p := &channel.Params{
+		Adjudicator: d.Chain.Contracts.Adjudicator, Participants: r.Participants, Beneficiaries: r.Beneficiaries, Nonce: r.Nonce,
+		Window: r.Window, ForceQuota: r.ForceQuota, Sequencer: r.Sequencer, ModuleHash: r.ModuleHash,
+		GenesisHash: channel.GenesisHash(r.GenesisHex), FundingHash: r.Funding.Hash(), FundingDeadline: r.FundingDeadline,
+	}
+	p.ChainID.SetUint64(d.Chain.ID)
+	return p
+}
+
+// Rules derives a channel of this devnet outside of any sidecar.
+func (d *Devnet) Rules(p *channel.Params, f channel.Funding) (*channel.Rules, error) {
+	m, err := d.Modules.Get(p.ModuleHash)
+	if err != nil {
+		return nil, err
+	}
+	return channel.NewRules(p, f, m)
+}
+
+// Player is the bot that plays seat i of a raid through its sidecar.
+func (d *Devnet) Player(i int) *Player {
+	s := d.Sidecars[i]
+	return &Player{Name: s.Name, URL: s.URL(), Seat: uint8(i), Key: crypto.FromECDSA(s.SessionKey)}
+}
+
+// Wish says of a finished raid whether it is the one that somebody wants to see.
+type Wish func(end *raid.State, events uint64) bool
+
+// ErrNoRaid means that no raid of the wished kind was found.
+var ErrNoRaid = errors.New("no raid of the wished kind was found")
+
+const maxForesight = 500
+
+// Foresee changes the nonce of a request until the raid that the bots will play with it is as wished. That is possible
+// only here, where all dice secrets are in one hand: a player knows its own, and learns the others' too late.
+func (d *Devnet) Foresee(r *sidecar.OpenArgs, wish Wish) error {
+	for range maxForesight {
+		end, events, err := d.foretell(*r)
+		if err != nil {
+			return err
+		}
+		if wish(end, events) {
+			return nil
+		}
+		r.Nonce++
+	}
+	return fmt.Errorf("%w among %d", ErrNoRaid, maxForesight)
+}
+
+// foretell plays a raid with the bots' secrets and without signatures.
+func (d *Devnet) foretell(r sidecar.OpenArgs) (*raid.State, uint64, error) {
+	params := d.Params(r)
+	rules, err := d.Rules(params, r.Funding)
+	if err != nil {
+		return nil, 0, err
+	}
+	state, verdict := rules.Genesis(r.GenesisHex)
+	if err := verdict.Err(); err != nil {
+		return nil, 0, fmt.Errorf("genesis of the raid: %w", err)
+	}
+	id := params.ID()
+	bots := make([]*raid.Bot, len(d.Sidecars))
+	for i := range bots {
+		bots[i] = d.Player(i).bot(id)
+	}
+	seq := uint64(0)
+	for !state.Header.Terminal {
+		moved := false
+		for i, b := range bots {
+			payload, ok := b.Next(state.Bytes())
+			if !ok {
+				continue
+			}
+			next, verdict := rules.Apply(state, seq+1, &channel.Event{
+				ChannelID: id, Author: uint8(i), Nonce: state.Header.Nonces[i] + 1, Timestamp: 1, Payload: payload,
+			})
+			if err := verdict.Err(); err != nil {
+				return nil, 0, fmt.Errorf("bot %d at %d: %w", i, seq+1, err)
+			}
+			state, seq, moved = next, seq+1, true
+		}
+		if !moved {
+			return nil, 0, fmt.Errorf("nobody moves at %d", seq)
+		}
+	}
+	end, err := raid.Decode(state.Bytes())
+	return end, seq, err
+}
+
+// Secret makes a seat's dice for one channel.
+func (p *Player) bot(id common.Hash) *raid.Bot {
+	return raid.NewBot(p.Seat, raid.ChannelSecret(p.Key, id))
+}

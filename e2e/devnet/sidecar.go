@@ -1,0 +1,218 @@
+package devnet
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/evmts/channels/sidecar"
+	"github.com/evmts/channels/sidecar/flags"
+	libcrypto "github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+// Sidecar is one `op-channels run`, a process of its own with its own keys, ports and data.
+type Sidecar struct {
+	Name        string
+	RPCPort     int
+	MetricsPort int
+	Multiaddr   string // with /p2p/ID
+	DataDir     string
+	LogFile     string
+	SessionKey  *ecdsa.PrivateKey
+	OwnerKey    *ecdsa.PrivateKey
+	AttestorKey *ecdsa.PrivateKey // nil: it attests for no World
+
+	binary      string
+	args        []string
+	sessionFile string
+	proc        *process
+}
+
+// ErrSidecar means that a sidecar did not come up, or ended by itself.
+var ErrSidecar = errors.New("sidecar failed")
+
+const (
+	startTimeout = 30 * time.Second
+	stopTimeout  = 15 * time.Second
+	readyPoll    = 20 * time.Millisecond
+)
+
+// newSidecar gives a sidecar its keys and files.
+func newSidecar(o *Options, name string, owner *ecdsa.PrivateKey, p2pPort, rpcPort, metricsPort int) (*Sidecar, error) {
+	s := &Sidecar{
+		Name: name, RPCPort: rpcPort, MetricsPort: metricsPort, OwnerKey: owner, binary: o.Binary,
+		DataDir: filepath.Join(o.Dir, "data", name), LogFile: filepath.Join(o.Dir, "logs", name+".log"),
+	}
+	var err error
+	if s.SessionKey, err = crypto.GenerateKey(); err != nil {
+		return nil, fmt.Errorf("make the session key of %s: %w", name, err)
+	}
+	if s.sessionFile, err = writeKey(o.Dir, name+".session.key", s.SessionKey); err != nil {
+		return nil, err
+	}
+	id, err := peerID(s.SessionKey)
+	if err != nil {
+		return nil, fmt.Errorf("peer id of %s: %w", name, err)
+	}
+	s.Multiaddr = fmt.Sprintf("/ip4/127.0.0.1/tcp/%d/p2p/%s", p2pPort, id)
+	s.args = []string{
+		"run", flag(flags.DataDir), s.DataDir, flag(flags.SessionKey), s.sessionFile,
+		flag(flags.P2PListen), fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", p2pPort),
+		"--rpc.addr", "127.0.0.1", "--rpc.port", strconv.Itoa(rpcPort),
+		"--metrics.enabled", "--metrics.addr", "127.0.0.1", "--metrics.port", strconv.Itoa(metricsPort),
+		"--log.level", "debug", "--log.color=false",
+	}
+	return s, nil
+}
+
+func flag(f interface{ Names() []string }) string { return "--" + f.Names()[0] }
+
+// attest gives the sidecar an attestor's key.
+func (s *Sidecar) attest(o *Options) (err error) {
+	if s.AttestorKey, err = crypto.GenerateKey(); err != nil {
+		return fmt.Errorf("make the attestor's key: %w", err)
+	}
+	file, err := writeKey(o.Dir, s.Name+".attestor.key", s.AttestorKey)
+	s.args = append(s.args, flag(flags.AttestorKey), file)
+	return err
+}
+
+func writeKey(dir, name string, key *ecdsa.PrivateKey) (string, error) {
+	path := filepath.Join(dir, "keys", name)
+	if err := os.WriteFile(path, []byte(hex.EncodeToString(crypto.FromECDSA(key))+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("write a key: %w", err)
+	}
+	return path, nil
+}
+
+// peerID is the libp2p identity that belongs to a session key.
+func peerID(key *ecdsa.PrivateKey) (peer.ID, error) {
+	priv, err := libcrypto.UnmarshalSecp256k1PrivateKey(crypto.FromECDSA(key))
+	if err != nil {
+		return "", err
+	}
+	return peer.IDFromPrivateKey(priv)
+}
+
+// Session, Owner and Attestor are the addresses of the keys; Attestor is zero without one.
+func (s *Sidecar) Session() common.Address { return crypto.PubkeyToAddress(s.SessionKey.PublicKey) }
+func (s *Sidecar) Owner() common.Address   { return crypto.PubkeyToAddress(s.OwnerKey.PublicKey) }
+func (s *Sidecar) Attestor() common.Address {
+	if s.AttestorKey == nil {
+		return common.Address{}
+	}
+	return crypto.PubkeyToAddress(s.AttestorKey.PublicKey)
+}
+
+// URL is the RPC over WebSocket, with subscriptions.
+func (s *Sidecar) URL() string { return fmt.Sprintf("ws://127.0.0.1:%d", s.RPCPort) }
+
+// MetricsURL is where Prometheus reads.
+func (s *Sidecar) MetricsURL() string {
+	return fmt.Sprintf("http://127.0.0.1:%d/metrics", s.MetricsPort)
+}
+
+// Dial connects to the RPC.
+func (s *Sidecar) Dial(ctx context.Context) (*rpc.Client, error) {
+	c, err := rpc.DialContext(ctx, s.URL())
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", s.Name, err)
+	}
+	return c, nil
+}
+
+// Start runs the process without waiting for its RPC: see Ready.
+func (s *Sidecar) Start() error {
+	if s.proc != nil && s.proc.running() {
+		return fmt.Errorf("%w: %s runs already", ErrSidecar, s.Name)
+	}
+	log, err := os.OpenFile(s.LogFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return fmt.Errorf("open the log of %s: %w", s.Name, err)
+	}
+	defer log.Close() // the child has its own descriptor
+	// In the environment the key is readable by this user only; arguments are readable by everyone.
+	env := []string{flags.EnvVarPrefix + "_PRIVATE_KEY=" + hexutil.Encode(crypto.FromECDSA(s.OwnerKey))}
+	s.proc, err = startProcess(log, env, s.binary, s.args...)
+	return err
+}
+
+// Ready waits until the RPC answers. It fails when the process ends first, with the end of its log.
+func (s *Sidecar) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	tick := time.NewTicker(readyPoll)
+	defer tick.Stop()
+	for {
+		if err := s.ask(ctx); err == nil {
+			return nil
+		}
+		select {
+		case <-s.proc.exited:
+			return fmt.Errorf("%w: %s ended at its start (%v); the end of %s:\n%s", ErrSidecar, s.Name, s.proc.err, s.LogFile, tail(s.LogFile, 2<<10))
+		case <-ctx.Done():
+			return fmt.Errorf("%w: the RPC of %s does not answer: %w; the end of %s:\n%s", ErrSidecar, s.Name, ctx.Err(), s.LogFile, tail(s.LogFile, 2<<10))
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Sidecar) ask(ctx context.Context) error {
+	c, err := s.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	var info sidecar.NodeInfo
+	if err := c.CallContext(ctx, &info, "channels_nodeInfo"); err != nil {
+		return err
+	}
+	if info.Session != s.Session() {
+		return fmt.Errorf("%w: another node answers at %s", ErrSidecar, s.URL())
+	}
+	return nil
+}
+
+// Kill9 ends the process wherever it is.
+func (s *Sidecar) Kill9() error { return s.proc.kill() }
+
+// Restart starts the process again and waits for its RPC.
+func (s *Sidecar) Restart(ctx context.Context) error {
+	if err := s.Start(); err != nil {
+		return err
+	}
+	return s.Ready(ctx)
+}
+
+// Terminate ends the process with SIGTERM and waits; it may have ended before.
+func (s *Sidecar) Terminate(ctx context.Context) error {
+	if s.proc == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	defer cancel()
+	if err := s.proc.terminate(ctx); err != nil {
+		return fmt.Errorf("stop %s: %w", s.Name, err)
+	}
+	return nil
+}
+
+// Exited is closed when the process that was started last has ended.
+func (s *Sidecar) Exited() <-chan struct{} { return s.proc.exited }
+
+// Command is how the sidecar is started, for people; the key that pays is left out.
+func (s *Sidecar) Command() string {
+	return flags.EnvVarPrefix + "_PRIVATE_KEY=0x… " + s.binary + " " + strings.Join(s.args, " ")
+}
