@@ -111,7 +111,7 @@ func (b *Batch) PutPending(id common.Hash, e channel.SignedEvent) {
 
 // DeletePending forgets a pending event; none with this nonce is no error.
 func (b *Batch) DeletePending(id common.Hash, nonce uint64) {
-	b.add(0, nil, func(t *tx) error { return t.delete(seqKey(id, subPending, nonce)) })
+	b.add(0, nil, func(t *tx) error { return t.deletePending(id, nonce) })
 }
 
 // PutClose records that this node signs the Close, before the signature leaves (protocol §3, S5): one per channel and

@@ -36,6 +36,7 @@ type standing struct {
 	supportedBy              int             // signatures recorded under supported
 	closed                   bool            // this node signed a Close, of either phase
 	frozen                   bool
+	pending                  int // own events that are not in the journal yet
 }
 
 func (h head) last() uint64 { return h.journal.Size() - 1 }
@@ -95,6 +96,10 @@ func loadStanding(r pebble.Reader, id common.Hash) (st standing, err error) {
 	}
 	at, err := find(r, channelKey(id, subFrozen), decodeFrozen)
 	st.frozen = at != nil
+	if err != nil {
+		return st, err
+	}
+	err = ascend(r, channelKey(id, subPending), nil, func(_, _ []byte) (bool, error) { st.pending++; return true, nil })
 	return st, err
 }
 
@@ -259,7 +264,8 @@ func (t *tx) putSupported(u channel.Update, signatures int, value []byte) error 
 }
 
 func (t *tx) putPending(id common.Hash, e *channel.SignedEvent, value []byte) error {
-	if _, err := t.head(id); err != nil {
+	h, err := t.head(id)
+	if err != nil {
 		return fmt.Errorf("pending event %d of channel %s: %w", e.Nonce, id, err)
 	}
 	key := seqKey(id, subPending, e.Nonce)
@@ -277,15 +283,28 @@ func (t *tx) putPending(id common.Hash, e *channel.SignedEvent, value []byte) er
 		}
 		return t.set(key, value)
 	}
-	n := 0
-	err = ascend(t.pb, channelKey(id, subPending), nil, func(_, _ []byte) (bool, error) { n++; return n < MaxPending, nil })
-	if err != nil {
+	if h.pending >= MaxPending {
+		return invalid("channel %s has %d pending events, no more are kept", id, h.pending)
+	}
+	// Counted, not scanned: pending events come and go, and a scan would step over the tombstone of each that went.
+	h.pending++
+	t.heads[id] = h
+	return t.set(key, value)
+}
+
+func (t *tx) deletePending(id common.Hash, nonce uint64) error {
+	key := seqKey(id, subPending, nonce)
+	_, found, err := t.has(key)
+	if err != nil || !found {
 		return err
 	}
-	if n >= MaxPending {
-		return invalid("channel %s has %d pending events, no more are kept", id, n)
+	h, err := t.head(id)
+	if err != nil {
+		return fmt.Errorf("pending event %d of channel %s: %w", nonce, id, err)
 	}
-	return t.set(key, value)
+	h.pending--
+	t.heads[id] = h
+	return t.delete(key)
 }
 
 func (t *tx) putClose(c channel.Close) error {
