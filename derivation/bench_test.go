@@ -9,6 +9,7 @@ import (
 
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/derivation"
+	"github.com/evmts/channels/derivation/internal/asm"
 	"github.com/evmts/channels/examples/counter"
 	"github.com/evmts/channels/examples/raid"
 )
@@ -38,9 +39,22 @@ func workloads(b *testing.B) []workload {
 	}
 	return []workload{
 		{"counter", counter.Wasm, counter.Options(), s.Bytes(), eventInput(0, []byte("payload of an event"))},
+		{"loop", loop().Bytes(), derivation.Options{}, nil, nil},
 		{"raid", raid.Wasm, raidOptions(), j.states[mid], j.inputs[mid]},
 		{"raid-costliest", raid.Wasm, raidOptions(), j.states[costly], j.inputs[costly]},
 	}
+}
+
+// loop is a reducer that does nothing but compute: 1,000 rounds of xorshift, 20,000 instructions. It is the worst case
+// for metering, because its blocks are short.
+func loop() asm.Module {
+	shift := func(n int64, op byte) []byte {
+		return asm.Cat(asm.Get(4), asm.Get(4), asm.Const64(n), asm.Op(op, 0x85), asm.Set(4))
+	}
+	return asm.Reducer([]byte{asm.I64, asm.I32}, asm.Cat(asm.Const64(88172645463325252), asm.Set(4),
+		asm.Loop(asm.Void, shift(13, 0x86), shift(7, 0x88), shift(17, 0x86),
+			asm.Get(5), asm.Const32(1), asm.Op(0x6a), asm.Tee(5), asm.Const32(1000), asm.Op(0x49), asm.BrIf(0)),
+		asm.Const32(8), asm.Get(4), asm.Store(0x37, 0), asm.Result(0, 16)))
 }
 
 // BenchmarkReduce compares one reduce on a metered, pooled, reset instance with the bare module: called on one instance

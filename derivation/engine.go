@@ -1,6 +1,7 @@
 package derivation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,9 +55,17 @@ type Engine struct {
 	config  Config
 	runtime wazero.Runtime
 
-	mu       sync.Mutex
-	closed   bool
-	programs map[programKey]*program
+	life     sync.RWMutex // held for reading while a module is compiled, for writing by Close
+	mu       sync.Mutex   // for the map only: a module that takes long to compile holds up nobody else
+	closed   bool         // guarded by life
+	programs map[programKey]*building
+}
+
+// building is a program that is there or being made.
+type building struct {
+	once    sync.Once
+	program *program
+	err     error
 }
 
 type programKey struct {
@@ -75,7 +84,7 @@ func NewEngine(config Config) (*Engine, error) {
 	}
 	rc = rc.WithCoreFeatures(features).WithMemoryLimitPages(wasm.MaxPages).WithDebugInfoEnabled(false).WithCloseOnContextDone(false)
 	ctx := context.Background()
-	e := &Engine{config: config, runtime: wazero.NewRuntimeWithConfig(ctx, rc), programs: make(map[programKey]*program)}
+	e := &Engine{config: config, runtime: wazero.NewRuntimeWithConfig(ctx, rc), programs: make(map[programKey]*building)}
 	if err := e.installHost(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("derivation: installing the host functions: %w", err), e.runtime.Close(ctx))
 	}
@@ -85,14 +94,16 @@ func NewEngine(config Config) (*Engine, error) {
 // Close waits for the calls that are running and frees everything. Calls made afterwards trap with ErrClosed's text:
 // close the engine last.
 func (e *Engine) Close() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.life.Lock()
+	defer e.life.Unlock()
 	if e.closed {
 		return nil
 	}
 	e.closed = true
-	for _, p := range e.programs {
-		p.close()
+	for _, b := range e.programs {
+		if b.program != nil {
+			b.program.close()
+		}
 	}
 	return e.runtime.Close(context.Background())
 }
@@ -151,33 +162,48 @@ func (e *Engine) Load(binary []byte, options Options) (*Module, error) {
 }
 
 func (e *Engine) program(key programKey, binary []byte) (*program, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.life.RLock()
+	defer e.life.RUnlock()
 	if e.closed {
 		return nil, ErrClosed
 	}
-	if p := e.programs[key]; p != nil {
-		return p, nil
+	e.mu.Lock()
+	b := e.programs[key]
+	if b == nil {
+		if len(e.programs) >= MaxPrograms {
+			e.mu.Unlock()
+			return nil, fmt.Errorf("%w: the limit is %d; restart with the modules that are needed", ErrFull, MaxPrograms)
+		}
+		b = &building{}
+		e.programs[key] = b
 	}
-	if len(e.programs) >= MaxPrograms {
-		return nil, fmt.Errorf("%w: the limit is %d; restart with the modules that are needed", ErrFull, MaxPrograms)
+	e.mu.Unlock()
+	b.once.Do(func() { b.program, b.err = e.build(key, binary) })
+	if b.err != nil {
+		e.mu.Lock()
+		delete(e.programs, key) // refused modules take no place
+		e.mu.Unlock()
+		return nil, fmt.Errorf("%w: %w", ErrModule, b.err)
 	}
-	decoded, err := wasm.Decode(binary)
+	return b.program, nil
+}
+
+func (e *Engine) build(key programKey, binary []byte) (*program, error) {
+	decoded, err := wasm.Decode(bytes.Clone(binary)) // the caller may reuse its bytes
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrModule, err)
+		return nil, err
 	}
 	if err := decoded.CheckABI(key.pageLimit); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrModule, err)
+		return nil, err
 	}
 	metered, err := meter.Rewrite(decoded, key.pageLimit, StartFuel)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrModule, err)
+		return nil, err
 	}
 	p, err := e.compile(metered)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrModule, err)
+		return nil, err
 	}
 	p.size, p.functions = len(binary), len(decoded.Functions)
-	e.programs[key] = p
 	return p, nil
 }

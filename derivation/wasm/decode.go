@@ -53,9 +53,13 @@ func Decode(binary []byte) (*Module, error) {
 	if err := d.consistent(); err != nil {
 		return nil, err
 	}
+	flow := 0
 	for i := range d.m.Functions {
 		if err := d.m.validate(i); err != nil {
 			return nil, err
+		}
+		if flow += d.m.Functions[i].Flow; flow > MaxModuleFlow {
+			return nil, fail(ErrLimit, -1, "the module would take too long to compile: branches × locals are limited to %d over all functions; make functions smaller", MaxModuleFlow)
 		}
 	}
 	return d.m, nil

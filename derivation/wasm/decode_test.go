@@ -140,6 +140,12 @@ func TestF11_A9_Refusals(t *testing.T) {
 		{"locals", asm.Reducer(bytes.Repeat([]byte{asm.I32}, 256), asm.Result(0, 1)).Bytes(), wasm.ErrLimit, "more than 256 parameters and locals"},
 		{"locals in one run", with(plain, func(m *asm.Module) { m.Raw = map[byte][]byte{10: {4, 6, 1, 0xff, 0xff, 0xff, 0xff, 0x0f}} }), wasm.ErrLimit, "function 0, "},
 		{"long body", reduce(bytes.Repeat([]byte{0x01}, wasm.MaxFunctionBytes)).Bytes(), wasm.ErrLimit, "split the function"},
+		{"flow", asm.Reducer(bytes.Repeat([]byte{asm.I32}, 250), asm.Cat(bytes.Repeat([]byte{0x02, 0x40, 0x0b}, 600), asm.Result(0, 1))).Bytes(), wasm.ErrLimit, "would take too long to compile"},
+		{"flow of the module", with(plain, func(m *asm.Module) {
+			for range 5 {
+				m.Funcs = append(m.Funcs, asm.Func{Locals: bytes.Repeat([]byte{asm.I32}, 250), Body: bytes.Repeat([]byte{0x02, 0x40, 0x0b}, 520)})
+			}
+		}), wasm.ErrLimit, "make functions smaller"},
 		{"many targets", reduce(asm.Const32(0), asm.Op(0x0e), asm.U(2000), make([]byte, 2001)).Bytes(), wasm.ErrLimit, "targets of br_table"},
 
 		{"unknown import", with(plain, func(m *asm.Module) { m.Imports = []asm.Import{{Module: "env", Name: "abort"}} }), wasm.ErrABI, `"env"."abort" is unknown`},

@@ -49,7 +49,7 @@ const (
 	MaxTableEntries  = 4_096
 	MaxElements      = 1_024
 	MaxDataSegments  = 1_024
-	MaxFunctionBytes = 64 << 10
+	MaxFunctionBytes = 32 << 10
 	MaxNameBytes     = 256
 	MaxCustom        = 64
 	MaxPages         = 16  // 1 MiB costs an EVM 2.8 million gas
@@ -57,6 +57,8 @@ const (
 	MaxHeight        = 256 // operands of one function at a time: the EVM's stack has 1,024 slots
 	MaxNesting       = 256 // blocks inside blocks
 	MaxTargets       = 1_024
+	MaxFlow          = 256 << 10 // branches × (parameters and locals) of one function, see Function.Flow
+	MaxModuleFlow    = 1 << 20   // and of all functions together
 )
 
 // FuncType is the type of a function or block.
@@ -157,6 +159,7 @@ type Function struct {
 	Offset int         // of Body in the file
 	Height int         // operands on the stack at most, at any point of the body that can be reached
 	Leaf   bool        // no call and no call_indirect that can be reached
+	Flow   int         // block, loop, if, else, end, br, br_if and targets of br_table, times (parameters and locals + 1): a compiler that builds SSA form takes time for each such pair
 }
 
 // Module is a decoded, valid binary of the subset. Function indices count the imports first.

@@ -1,6 +1,9 @@
 package wasm
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // unknown is the type of an operand in code that cannot be reached.
 const unknown ValueType = 0
@@ -29,6 +32,7 @@ type validator struct {
 	ctrl   []frame
 	in     *Instr
 	err    *Error
+	joins  int // places where paths can meet
 }
 
 // validate type-checks the body of defined function i and sets its Height and Leaf.
@@ -53,6 +57,9 @@ func (m *Module) validate(i int) error {
 	}
 	if err := code.Err(); err != nil {
 		return err
+	}
+	if fn.Flow = v.joins * (len(v.locals) + 1); fn.Flow > MaxFlow {
+		return &Error{ErrLimit, len(m.Imports) + i, fn.Offset, "", fmt.Sprintf("%d branches with %d locals would take too long to compile (the product is limited to %d); split the function", v.joins, len(v.locals), MaxFlow)}
 	}
 	if len(v.ctrl) != 0 {
 		return &Error{ErrMalformed, len(m.Imports) + i, fn.Offset + len(fn.Body), "", "the body ends without end"}
@@ -154,11 +161,14 @@ func (v *validator) instr() {
 	case OpUnreachable:
 		v.dead()
 	case OpBlock, OpLoop, OpIf, OpElse, OpEnd:
+		v.joins++
 		v.structured()
 	case OpBr:
+		v.joins++
 		v.popAll(v.target(in.Index).label())
 		v.dead()
 	case OpBrIf:
+		v.joins++
 		v.pop(I32)
 		label := v.target(in.Index).label()
 		v.popAll(label)
@@ -256,6 +266,7 @@ func (v *validator) structured() {
 func (v *validator) branchTable() {
 	v.pop(I32)
 	targets := v.in.Targets
+	v.joins += len(targets)
 	arity := len(v.target(targets[len(targets)-1]).label())
 	for _, depth := range targets {
 		label := v.target(depth).label()
