@@ -75,6 +75,7 @@ func (w *world) send(key int) func(adjudicator.Call, error) []adjudicator.Fact {
 			require.Equal(w.t, adjudicator.FactID{BlockHash: receipt.BlockHash, LogIndex: l.Index}, f.ID)
 			facts = append(facts, f)
 		}
+		w.t.Logf("%v: %d gas", kinds(facts), receipt.GasUsed)
 		return facts
 	}
 }

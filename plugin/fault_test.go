@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,13 +103,13 @@ func TestF7_FollowAsksForLessWhenTheNodeRefuses(t *testing.T) {
 		require.NoError(t, n.Mine(ctx, 50))
 	}
 	p, url := newFaulty(t, n)
-	refused := 0
+	var refused atomic.Int32
 	p.set(func(q rpcMessage, a *rpcMessage) bool {
 		var query []struct{ FromBlock, ToBlock string }
 		if q.Method == "eth_getLogs" && json.Unmarshal(q.Params, &query) == nil && query[0].FromBlock != "" {
 			from, to := common.HexToHash(query[0].FromBlock).Big().Uint64(), common.HexToHash(query[0].ToBlock).Big().Uint64()
 			if to-from >= 40 {
-				refused++
+				refused.Add(1)
 				a.fail("-32005", "query exceeds max block range 40")
 			}
 		}
@@ -116,7 +117,7 @@ func TestF7_FollowAsksForLessWhenTheNodeRefuses(t *testing.T) {
 	})
 	f := follow(t, dial(t, testConfig(url)), plugin.FeedConfig{Addresses: []common.Address{contract}, MaxBackoff: 50 * time.Millisecond})
 	f.agrees()
-	require.Positive(t, refused)
+	require.Positive(t, refused.Load())
 	require.Len(t, f.logs, 6)
 }
 
@@ -167,12 +168,12 @@ func TestF7_FollowRefusesLogsThatDoNotFit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, url := newFaulty(t, n)
-			lied := 0
+			var lied atomic.Int32
 			p.set(func(q rpcMessage, a *rpcMessage) bool {
 				if q.Method == "eth_getLogs" && len(a.Result) > 2 {
 					changed := change(string(a.Result))
 					if changed != string(a.Result) {
-						lied++
+						lied.Add(1)
 					}
 					a.Result = json.RawMessage(changed)
 				}
@@ -182,11 +183,9 @@ func TestF7_FollowRefusesLogsThatDoNotFit(t *testing.T) {
 			require.NoError(t, err)
 			f := follow(t, dial(t, testConfig(url)), plugin.FeedConfig{Addresses: []common.Address{contract}, From: head, MaxBackoff: 50 * time.Millisecond})
 			emit(t, n, contract, 1)
-			for deadline := time.Now().Add(10 * time.Second); lied < 2; {
+			for deadline := time.Now().Add(10 * time.Second); lied.Load() < 2; {
 				require.True(t, time.Now().Before(deadline))
 				require.False(t, f.next(20*time.Millisecond) && len(f.logs) > 0, "delivered")
-				p.mu.Lock()
-				p.mu.Unlock() //nolint:staticcheck // orders the read of lied after its writes
 			}
 			p.set(nil)
 			require.True(t, f.next(10*time.Second))

@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum-optimism/optimism/op-service/txmgr"
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/txpool"
 	"github.com/ethereum/go-ethereum/core/types"
 )
 
@@ -22,20 +23,19 @@ type sent struct {
 	txmgr.SendResponse
 }
 
-// flight is the set of jobs whose transactions are in the pool. They share a context: when the manager gives up on one,
-// it forgets its nonces and the pool has a gap, so all of them end and are sent again in order.
+// flight is the set of jobs that the transaction manager has. A job joins when the pool has taken the one before it, so that the
+// pool never has a gap in the nonces: a transaction behind a gap would sit there, to be mined after its job was sent
+// again. When the manager gives up on one it forgets its nonces; nothing is sent until the others have ended too.
 type flight struct {
-	ctx    context.Context
-	cancel context.CancelFunc
 	jobs   []*job // in the order of their nonces
 	failed bool
-	again  []*job // to be sent again
+	again  []*job // to be sent again when the others have ended
 }
 
-func (s *Submitter) newFlight() *flight {
-	f := &flight{}
-	f.ctx, f.cancel = context.WithCancel(s.ctx)
-	return f
+// open tells whether another job may join.
+func (f *flight) open(limit int) bool {
+	n := len(f.jobs)
+	return !f.failed && n < limit && (n == 0 || f.jobs[n-1].isPublished())
 }
 
 // run is the only goroutine that sends.
@@ -43,22 +43,20 @@ func (s *Submitter) run() {
 	defer close(s.done)
 	defer close(s.results)
 	answers := make(chan sent, s.cfg.MaxPending)
-	f := s.newFlight()
-	defer func() { f.cancel() }()
+	f := &flight{}
 	pause := minBackoff
 	var retry <-chan time.Time // set while the node does not answer
 	for {
 		if f.failed && len(f.jobs) == 0 {
 			s.requeue(f.again)
-			f.cancel()
-			f = s.newFlight()
+			f = &flight{}
 		}
 		j, closing := s.head()
 		if closing && len(f.jobs) == 0 {
 			s.refuseWaiting()
 			return
 		}
-		ready := j != nil && !closing && !f.failed && retry == nil && len(f.jobs) < s.cfg.MaxPending
+		ready := j != nil && !closing && retry == nil && f.open(s.cfg.MaxPending)
 		if ready {
 			switch early, err := s.send(f, j, answers); {
 			case err == nil:
@@ -141,7 +139,7 @@ func (s *Submitter) send(f *flight, j *job, answers chan<- sent) (early bool, er
 	f.jobs = append(f.jobs, j)
 	answer := make(chan txmgr.SendResponse, 1)
 	// The manager gives the transaction its nonce before this returns.
-	ctx, abort := context.WithCancel(context.WithValue(f.ctx, jobKey{}, j))
+	ctx, abort := context.WithCancel(context.WithValue(s.ctx, jobKey{}, j))
 	j.abort = abort
 	s.mgr.SendAsync(ctx, txmgr.TxCandidate{To: &j.To, TxData: j.Data, Value: j.value(), GasLimit: gas}, answer)
 	go func() {
@@ -220,16 +218,12 @@ func (s *Submitter) answered(f *flight, a sent) {
 		s.deliver(a.job, s.receiptResult(a.job, a.Receipt))
 		return
 	}
+	f.failed = true
 	if receipt := s.minedMeanwhile(a.job); receipt != nil {
-		s.fail(f)
 		s.deliver(a.job, s.receiptResult(a.job, receipt))
 		return
 	}
-	caused := !f.failed // the others end because of the first one
-	s.fail(f)
-	if caused {
-		a.job.attempts++
-	}
+	a.job.attempts++
 	if s.ctx.Err() != nil {
 		s.deliver(a.job, Result{TxHash: a.job.lastHash(), Err: fmt.Errorf("request %s: %w", a.job.ID, ErrClosed)})
 		return
@@ -244,13 +238,9 @@ func (s *Submitter) answered(f *flight, a sent) {
 	}
 	s.log.Warn("sending a transaction again", "id", a.job.ID, "err", a.Err)
 	s.chain.metrics.txs.WithLabelValues(txResent).Inc()
+	a.job.restart()
 	f.again = append(f.again, a.job)
 	slices.SortFunc(f.again, func(a, b *job) int { return cmp.Compare(a.order, b.order) })
-}
-
-func (s *Submitter) fail(f *flight) {
-	f.failed = true
-	f.cancel()
 }
 
 // minedMeanwhile looks for a receipt of any transaction that was signed for a job, so that none is sent twice. It asks
@@ -321,7 +311,11 @@ func (j *job) lastHash() common.Hash {
 type jobKey struct{}
 
 // recordingBackend is the node as the transaction manager sees it.
-type recordingBackend struct{ txmgr.ETHBackend }
+type recordingBackend struct {
+	txmgr.ETHBackend
+	timeout   time.Duration
+	published func() // called when the pool took a job's transaction
+}
 
 // CallContract answers the manager's own simulation. The Submitter has simulated the call already; the manager would take a
 // refusal for a fault of the node and repeat it for a minute.
@@ -332,22 +326,23 @@ func (b *recordingBackend) CallContract(context.Context, ethereum.CallMsg, *big.
 // maxHashes bounds the fee bumps that are remembered per job.
 const maxHashes = 64
 
-// SendTransaction remembers the hash before the transaction leaves.
+// SendTransaction remembers the hash before the transaction leaves, and does not return before the node has answered, whatever
+// becomes of ctx: a request that is given up may still arrive, after its job was sent again.
 func (b *recordingBackend) SendTransaction(ctx context.Context, tx *types.Transaction) error {
 	j, isJob := ctx.Value(jobKey{}).(*job)
 	if isJob {
-		j.mu.Lock()
-		if h := tx.Hash(); !slices.Contains(j.hashes, h) {
-			j.hashes = append(j.hashes, h)
-			j.hashes = slices.Delete(j.hashes, 0, max(0, len(j.hashes)-maxHashes))
-		}
-		j.mu.Unlock()
+		j.sending(tx.Hash())
 	}
-	err := b.ETHBackend.SendTransaction(ctx, tx)
-	if err != nil && isJob && isInsufficientFunds(err) {
-		j.mu.Lock()
-		j.fatal = fmt.Errorf("%w: %w", ErrInsufficientFunds, err)
-		j.mu.Unlock()
+	answered, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.timeout)
+	defer cancel()
+	err := b.ETHBackend.SendTransaction(answered, tx)
+	switch {
+	case !isJob:
+	case err == nil || isKnown(err):
+		j.setPublished()
+		b.published()
+	case isInsufficientFunds(err):
+		j.setFatal(fmt.Errorf("%w: %w", ErrInsufficientFunds, err))
 		j.abort() // the manager would try for TxNotInMempoolTimeout, with everything behind it waiting
 	}
 	return err
@@ -355,6 +350,45 @@ func (b *recordingBackend) SendTransaction(ctx context.Context, tx *types.Transa
 
 func isInsufficientFunds(err error) bool {
 	return strings.Contains(strings.ToLower(err.Error()), "insufficient funds")
+}
+
+// isKnown tells whether the pool has the transaction already.
+func isKnown(err error) bool {
+	text := strings.ToLower(err.Error())
+	return strings.Contains(text, txpool.ErrAlreadyKnown.Error()) || strings.Contains(text, alreadyInAnvil)
+}
+
+func (j *job) sending(hash common.Hash) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !slices.Contains(j.hashes, hash) {
+		j.hashes = append(j.hashes, hash)
+		j.hashes = slices.Delete(j.hashes, 0, max(0, len(j.hashes)-maxHashes))
+	}
+}
+
+func (j *job) setPublished() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.published = true
+}
+
+func (j *job) restart() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.published = false
+}
+
+func (j *job) isPublished() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.published
+}
+
+func (j *job) setFatal(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.fatal = err
 }
 
 func (j *job) fatalErr() error {

@@ -133,9 +133,10 @@ type job struct {
 	answer   chan<- Result // nil: Results
 	abort    context.CancelFunc
 
-	mu     sync.Mutex
-	hashes []common.Hash // of every transaction that was signed for it
-	fatal  error         // why trying on is useless
+	mu        sync.Mutex
+	hashes    []common.Hash // of every transaction that was signed for it
+	published bool          // the pool took one of them
+	fatal     error         // why trying on is useless
 }
 
 // alreadyInAnvil is what anvil says where geth says "already known".
@@ -174,16 +175,17 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 		txCfg.Backend.Close()
 		return nil, fmt.Errorf("transactions would go to chain %s, expected %d: %w", txCfg.ChainID, chain.cfg.ChainID, ErrWrongChain)
 	}
-	txCfg.Backend = &recordingBackend{ETHBackend: txCfg.Backend}
-	mgr, err := txmgr.NewSimpleTxManagerFromConfig("op-channels", chain.log, cfg.Metrics, txCfg)
-	if err != nil {
-		return nil, fmt.Errorf("transaction manager: %w", err)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Submitter{
-		chain: chain, cfg: cfg, mgr: mgr, log: chain.log.New("from", mgr.From()), results: make(chan Result, cfg.QueueSize),
-		ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{}), ids: make(map[string]bool), started: time.Now(),
+		chain: chain, cfg: cfg, results: make(chan Result, cfg.QueueSize), ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1),
+		done: make(chan struct{}), ids: make(map[string]bool), started: time.Now(),
 	}
+	txCfg.Backend = &recordingBackend{txCfg.Backend, chain.cfg.RequestTimeout, s.signal}
+	if s.mgr, err = txmgr.NewSimpleTxManagerFromConfig("op-channels", chain.log, cfg.Metrics, txCfg); err != nil {
+		cancel()
+		return nil, fmt.Errorf("transaction manager: %w", err)
+	}
+	s.log = chain.log.New("from", s.mgr.From())
 	go s.run()
 	return s, nil
 }
