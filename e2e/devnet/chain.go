@@ -50,7 +50,11 @@ func startChain(ctx context.Context, o *Options) (*Chain, error) {
 	if os.Getenv(anvil.BinaryEnv) == "" {
 		binary = anvilIn(o.Root)
 	}
-	node, err := anvil.Start(ctx, anvil.Options{Binary: binary, Port: o.ChainPort, ChainID: o.ChainID, Output: log})
+	port := 0
+	if o.Ports && isFree(chainPort) {
+		port = chainPort
+	}
+	node, err := anvil.Start(ctx, anvil.Options{Binary: binary, Port: port, ChainID: o.ChainID, Output: log})
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}

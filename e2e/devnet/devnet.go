@@ -27,12 +27,13 @@ type Options struct {
 	Root      string        // of the repository; empty: found from the working directory
 	Binary    string        // op-channels
 	Names     []string      // of the sidecars; empty: operator, alice, bob. The first is the operator and the World's attestor
-	RPCPorts  []int         // by sidecar; missing or 0: a free one
-	ChainPort int           // 0: a free one
+	Ports     bool          // 8545 for the chain and 9545, 9546, … for the sidecars' RPCs, where they are free; otherwise any
 	ChainID   uint64        // 0: 901
 	BlockTime time.Duration // in whole seconds; 0: a block per transaction
 	Config    raid.Config   // the dungeon that the World accepts; zero: raid.DefaultConfig
-	Progress  func(step string)
+	// Args are more options of a sidecar's run; nil: none.
+	Args     func(name string) []string
+	Progress func(step string)
 }
 
 // DefaultChainID is the id of the development chain.
@@ -232,8 +233,8 @@ func (d *Devnet) makeSidecars() error {
 	}
 	for i, name := range o.Names {
 		rpcPort := ports[3*i]
-		if i < len(o.RPCPorts) && o.RPCPorts[i] != 0 {
-			rpcPort = o.RPCPorts[i]
+		if o.Ports && isFree(firstRPCPort+i) {
+			rpcPort = firstRPCPort + i
 		}
 		s, err := newSidecar(o, name, anvil.Keys()[i+1], ports[3*i+1], rpcPort, ports[3*i+2])
 		if err != nil {
@@ -253,6 +254,9 @@ func (d *Devnet) makeSidecars() error {
 			flag(flags.Trust), "unsafe", flag(flags.PolicyWindow), fmt.Sprint(minWindow), flag(flags.Modules), filepath.Join(o.Dir, "modules"),
 			flag(flags.Stall), "1s", flag(flags.Turn), "5s", "--txmgr.receipt-query-interval", "100ms",
 		)
+		if o.Args != nil {
+			s.args = append(s.args, o.Args(s.Name)...)
+		}
 		for _, other := range d.Sidecars {
 			if other != s {
 				s.args = append(s.args, flag(flags.P2PPeers), other.Multiaddr)
@@ -273,6 +277,17 @@ func freePorts(n int) (ports []int, err error) {
 		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports, nil
+}
+
+// The ports that people expect.
+const (
+	chainPort    = 8545
+	firstRPCPort = 9545
+)
+
+func isFree(port int) bool {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	return err == nil && l.Close() == nil
 }
 
 func anvilIn(root string) string {

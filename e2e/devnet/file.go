@@ -55,8 +55,33 @@ type FileSidecar struct {
 	PID        int            `json:"pid"`
 }
 
+// FileName is the file's name in the devnet's folder.
+const FileName = "devnet.json"
+
+// ReadFile reads what a running devnet wrote into its folder.
+func ReadFile(dir string) (f File, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, FileName))
+	if err != nil {
+		return f, fmt.Errorf("no devnet has written %s there: start one with `op-channels devnet`: %w", FileName, err)
+	}
+	if err := json.Unmarshal(b, &f); err != nil {
+		return f, fmt.Errorf("read %s: %w", FileName, err)
+	}
+	return f, nil
+}
+
+// Player is the bot that plays seat i of a raid of this devnet's sidecars.
+func (f File) Player(i int) (*Player, error) {
+	s := f.Sidecars[i]
+	key, err := crypto.LoadECDSA(s.SessionKey)
+	if err != nil {
+		return nil, fmt.Errorf("read the session key of %s: %w", s.Name, err)
+	}
+	return &Player{Name: s.Name, URL: s.RPC, Seat: uint8(i), Key: crypto.FromECDSA(key)}, nil
+}
+
 // Path is where devnet.json is.
-func (d *Devnet) Path() string { return filepath.Join(d.Options.Dir, "devnet.json") }
+func (d *Devnet) Path() string { return filepath.Join(d.Options.Dir, FileName) }
 
 // File describes the environment.
 func (d *Devnet) File() File {

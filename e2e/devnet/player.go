@@ -25,9 +25,18 @@ type Player struct {
 	Key  []byte // what the dice are made of, for each channel afresh
 	// Pace is the time to think before an event; zero: none.
 	Pace time.Duration
+	// ByHand leaves the choice of actions to somebody else, who submits them to the same sidecar; the dice are still ours.
+	ByHand bool
 
-	mu        sync.Mutex
-	latencies []time.Duration
+	mu    sync.Mutex
+	final []Final
+}
+
+// Final is an event of which the sidecar said that everybody had signed it.
+type Final struct {
+	Seq     uint64 // where it stands in the journal
+	Payload []byte
+	Took    time.Duration // since it was submitted
 }
 
 // ErrPlayer means that a raid cannot go on for a reason that trying again does not mend.
@@ -42,26 +51,34 @@ const (
 	minBackoff = 20 * time.Millisecond
 	maxBackoff = time.Second
 	noteBuffer = 256
+	// maxAway is how long a sidecar may be away before the Player gives up.
+	maxAway = time.Minute
 )
 
-// Latencies are the times from submitting an event until everybody had signed it, in the order of the events.
-func (p *Player) Latencies() []time.Duration {
+// Final are the events that became final while the Player waited for it. One that a sidecar's end cut off may stand in
+// the journal without being among them.
+func (p *Player) Final() []Final {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.latencies)
+	return slices.Clone(p.final)
 }
 
 // Play plays until the raid is over: its terminal state is supported by everybody.
 func (p *Player) Play(ctx context.Context, id common.Hash) error {
-	pause := minBackoff
+	pause, seen := minBackoff, time.Now()
 	for {
 		began := time.Now()
-		err := p.connected(ctx, id)
+		met, err := p.connected(ctx, id)
+		if met {
+			seen = time.Now()
+		}
 		switch {
 		case err == nil || ctx.Err() != nil:
 			return errors.Join(err, ctx.Err())
 		case !errors.Is(err, errLost):
 			return fmt.Errorf("%s: %w", p.Name, err)
+		case time.Since(seen) > maxAway:
+			return fmt.Errorf("%s: %w: %w", p.Name, ErrPlayer, err)
 		}
 		if time.Since(began) > maxBackoff {
 			pause = minBackoff
@@ -75,33 +92,33 @@ func (p *Player) Play(ctx context.Context, id common.Hash) error {
 	}
 }
 
-// connected plays over one connection.
-func (p *Player) connected(ctx context.Context, id common.Hash) error {
+// connected plays over one connection; met tells that there was one.
+func (p *Player) connected(ctx context.Context, id common.Hash) (met bool, err error) {
 	c, err := rpc.DialContext(ctx, p.URL)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errLost, err)
+		return false, fmt.Errorf("%w: %w", errLost, err)
 	}
 	defer c.Close()
 	notes := make(chan sidecar.Notification, noteBuffer)
 	sub, err := c.Subscribe(ctx, "channels", notes, "events", id)
 	if err != nil {
-		return fmt.Errorf("%w: subscribe: %w", errLost, err)
+		return false, fmt.Errorf("%w: subscribe: %w", errLost, err)
 	}
 	defer sub.Unsubscribe()
 	bot := p.bot(id)
 	for {
 		over, err := p.turn(ctx, c, id, bot)
 		if over || err != nil {
-			return err
+			return true, err
 		}
 		select {
 		case <-notes:
 			drain(notes) // only the newest state matters
 		case <-time.After(nudge):
 		case err := <-sub.Err():
-			return fmt.Errorf("%w: %w", errLost, err)
+			return true, fmt.Errorf("%w: %v", errLost, err)
 		case <-ctx.Done():
-			return ctx.Err()
+			return true, ctx.Err()
 		}
 	}
 }
@@ -127,7 +144,7 @@ func (p *Player) turn(ctx context.Context, c *rpc.Client, id common.Hash, bot *r
 			return true, nil
 		}
 		payload, ok := bot.Next(state.Bytes)
-		if !ok {
+		if !ok || p.ByHand && isChoice(state.Bytes) {
 			return false, nil
 		}
 		if p.Pace > 0 {
@@ -143,9 +160,14 @@ func (p *Player) turn(ctx context.Context, c *rpc.Client, id common.Hash, bot *r
 			return false, p.judge(err)
 		}
 		p.mu.Lock()
-		p.latencies = append(p.latencies, time.Since(began))
+		p.final = append(p.final, Final{done.Seq, payload, time.Since(began)})
 		p.mu.Unlock()
 	}
+}
+
+func isChoice(state []byte) bool {
+	s, err := raid.Decode(state)
+	return err == nil && s.Phase == raid.PhaseAct
 }
 
 // judge tells errors that pass by themselves (nil: wait for the next notification) from those that end the play.

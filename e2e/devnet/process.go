@@ -8,7 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strings"
 	"syscall"
+
+	"github.com/evmts/channels/sidecar/flags"
 )
 
 // process is a child that does not outlive this program.
@@ -21,7 +25,8 @@ type process struct {
 // startProcess runs a program. Its output goes to out, which must be a file: the child keeps writing to it by itself.
 func startProcess(out *os.File, env []string, binary string, args ...string) (*process, error) {
 	p := &process{cmd: exec.Command(binary, args...), exited: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), env...)
+	// A setting of the user's own sidecar must not reach these.
+	p.cmd.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, flags.EnvVarPrefix+"_") }), env...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	dieWithParent(p.cmd)
 	started := make(chan error, 1)

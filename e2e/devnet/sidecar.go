@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -144,8 +144,7 @@ func (s *Sidecar) Start() error {
 	}
 	defer log.Close() // the child has its own descriptor
 	// In the environment the key is readable by this user only; arguments are readable by everyone.
-	env := []string{flags.EnvVarPrefix + "_PRIVATE_KEY=" + hexutil.Encode(crypto.FromECDSA(s.OwnerKey))}
-	s.proc, err = startProcess(log, env, s.binary, s.args...)
+	s.proc, err = startProcess(log, s.Env(), s.binary, s.args...)
 	return err
 }
 
@@ -212,7 +211,10 @@ func (s *Sidecar) Terminate(ctx context.Context) error {
 // Exited is closed when the process that was started last has ended.
 func (s *Sidecar) Exited() <-chan struct{} { return s.proc.exited }
 
-// Command is how the sidecar is started, for people; the key that pays is left out.
-func (s *Sidecar) Command() string {
-	return flags.EnvVarPrefix + "_PRIVATE_KEY=0x… " + s.binary + " " + strings.Join(s.args, " ")
+// Args are the arguments of the process; the key that pays is in its environment.
+func (s *Sidecar) Args() []string { return slices.Clone(s.args) }
+
+// Env is what is added to the process's environment.
+func (s *Sidecar) Env() []string {
+	return []string{flags.EnvVarPrefix + "_PRIVATE_KEY=" + hexutil.Encode(crypto.FromECDSA(s.OwnerKey))}
 }

@@ -170,7 +170,9 @@ func (t *teller) play(ctx context.Context) (err error) {
 	}
 	var samples []time.Duration
 	for _, p := range players {
-		samples = append(samples, p.Latencies()...)
+		for _, f := range p.Final() {
+			samples = append(samples, f.Took)
+		}
 	}
 	t.sum.Latency = latencyOf(samples)
 	end, err := raid.Decode(t.watcher.state.Bytes())
