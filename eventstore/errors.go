@@ -39,7 +39,7 @@ var (
 )
 
 const corruptAdvice = "stop the node, keep a copy of the folder, restore the newest backup and let the node fetch what is missing " +
-	"from its peers; it will not sign Updates in the restored channels (see docs/operator.md, recovery)"
+	"from its peers; it will not sign Updates in the restored channels (see docs/operators.md)"
 
 func corrupt(key []byte, cause error) error {
 	return fmt.Errorf("%w: record %s: %w; %s", ErrCorrupt, describeKey(key), cause, corruptAdvice)

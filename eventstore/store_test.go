@@ -487,7 +487,7 @@ func TestF4_DamagedRecordsAreNamed(t *testing.T) {
 			require.NoError(t, s.db.Set(row.key, bad, pebble.NoSync))
 			err := row.read()
 			require.ErrorIs(t, err, ErrCorrupt, "%s %s", row.name, what)
-			require.ErrorContains(t, err, "docs/operator.md")
+			require.ErrorContains(t, err, "docs/operators.md")
 			if what == "version" {
 				require.ErrorIs(t, err, &channel.Refusal{Code: channel.CodeVersion}, row.name)
 				require.ErrorContains(t, err, row.name)
