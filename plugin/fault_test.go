@@ -95,6 +95,7 @@ func newFaulty(t *testing.T, n *anvil.Node) (*faulty, string) {
 }
 
 func TestF7_FollowAsksForLessWhenTheNodeRefuses(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startChain(t, anvil.Options{SlotsInEpoch: 1})
 	contract := deploy(t, n, emitterCode)
@@ -122,6 +123,7 @@ func TestF7_FollowAsksForLessWhenTheNodeRefuses(t *testing.T) {
 }
 
 func TestF7_NodeWithoutSafeBlocksHasNone(t *testing.T) {
+	t.Parallel()
 	n := startChain(t, anvil.Options{SlotsInEpoch: 1})
 	contract := deploy(t, n, emitterCode)
 	p, url := newFaulty(t, n)
@@ -155,6 +157,7 @@ func TestF7_NodeWithoutSafeBlocksHasNone(t *testing.T) {
 }
 
 func TestF7_FollowRefusesLogsThatDoNotFit(t *testing.T) {
+	t.Parallel()
 	n := startChain(t, anvil.Options{})
 	contract, other := deploy(t, n, emitterCode), deploy(t, n, emitterCode)
 	for name, change := range map[string]func(string) string{
@@ -205,6 +208,7 @@ func replaceHash(s string) string {
 }
 
 func TestF7_FollowGetsThroughABadConnection(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startChain(t, anvil.Options{SlotsInEpoch: 4})
 	contract := deploy(t, n, emitterCode)

@@ -139,6 +139,7 @@ func transports(n *anvil.Node) map[string]string {
 }
 
 func TestF7_FollowBackfillsThenFollows(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startChain(t, anvil.Options{SlotsInEpoch: 1})
 	contract, other := deploy(t, n, emitterCode), deploy(t, n, emitterCode)
@@ -169,6 +170,7 @@ func TestF7_FollowBackfillsThenFollows(t *testing.T) {
 }
 
 func TestF7_FollowGoesOnFromItsCursor(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startChain(t, anvil.Options{SlotsInEpoch: 1})
 	contract := deploy(t, n, emitterCode)
@@ -189,6 +191,7 @@ func TestF7_FollowGoesOnFromItsCursor(t *testing.T) {
 }
 
 func TestA12_FollowRewindsAReorganisation(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startChain(t, anvil.Options{})
 	contract := deploy(t, n, emitterCode)
@@ -216,6 +219,7 @@ func TestA12_FollowRewindsAReorganisation(t *testing.T) {
 }
 
 func TestA12_FollowRewindsWhatHappenedWhileItWasDown(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startChain(t, anvil.Options{})
 	contract := deploy(t, n, emitterCode)
@@ -246,6 +250,7 @@ func TestA12_FollowRewindsWhatHappenedWhileItWasDown(t *testing.T) {
 }
 
 func TestA12_FollowRewindsARollback(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startChain(t, anvil.Options{})
 	contract := deploy(t, n, emitterCode)
@@ -267,6 +272,7 @@ func TestA12_FollowRewindsARollback(t *testing.T) {
 }
 
 func TestF7_FollowDoesNotRewindForANodeThatLags(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startChain(t, anvil.Options{})
 	contract := deploy(t, n, emitterCode)
@@ -285,6 +291,7 @@ func TestF7_FollowDoesNotRewindForANodeThatLags(t *testing.T) {
 }
 
 func TestF7_FollowSurvivesTheNode(t *testing.T) {
+	t.Parallel()
 	outer := t
 	n := startChain(t, anvil.Options{})
 	port := n.Port()
@@ -307,6 +314,7 @@ func TestF7_FollowSurvivesTheNode(t *testing.T) {
 }
 
 func TestA13_FollowStopsAtAnotherChain(t *testing.T) {
+	t.Parallel()
 	n := startChain(t, anvil.Options{})
 	c := dial(t, testConfig(n.URL()))
 	f := follow(t, c, plugin.FeedConfig{})
@@ -330,6 +338,7 @@ func TestA13_FollowStopsAtAnotherChain(t *testing.T) {
 // TestA12_RandomHistories plays random histories against a follower that is stopped at random, and compares with the
 // node in the end.
 func TestA12_RandomHistories(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startChain(t, anvil.Options{SlotsInEpoch: 8})
 	contract := deploy(t, n, emitterCode)
@@ -375,7 +384,7 @@ func TestA12_RandomHistories(t *testing.T) {
 	}
 }
 
-// TestF7_EventSeenInTime measures from the moment the node has the block to the Step.
+// TestF7_EventSeenInTime measures from the answer to the sending of a transaction to the Step with its log.
 func TestF7_EventSeenInTime(t *testing.T) {
 	n := startChain(t, anvil.Options{})
 	contract := deploy(t, n, emitterCode)
@@ -403,6 +412,7 @@ func TestF7_EventSeenInTime(t *testing.T) {
 }
 
 func TestFollowRefusesBadSettings(t *testing.T) {
+	t.Parallel()
 	n := startChain(t, anvil.Options{})
 	c := dial(t, testConfig(n.URL()))
 	err := c.Follow(context.Background(), plugin.FeedConfig{History: -1}, nil)

@@ -84,6 +84,7 @@ func sendsInOrder(t *testing.T, n *anvil.Node, url string, count int) {
 }
 
 func TestF7_FiftyTransactionsKeepTheirOrder(t *testing.T) {
+	t.Parallel()
 	n := startChain(t, anvil.Options{})
 	for name, url := range transports(n) {
 		t.Run("block per transaction, "+name, func(t *testing.T) { sendsInOrder(t, n, url, 50) })
@@ -95,6 +96,7 @@ func TestF7_FiftyTransactionsKeepTheirOrder(t *testing.T) {
 }
 
 func TestF7_RefusedCallIsNotSent(t *testing.T) {
+	t.Parallel()
 	n := startChain(t, anvil.Options{})
 	reg := prometheus.NewRegistry()
 	ccfg := testConfig(n.URL())
@@ -144,6 +146,7 @@ func TestF7_RefusedCallIsNotSent(t *testing.T) {
 // TestF7_CallThatNeedsAnEarlierOne sends two calls to a contract that works once: the second may be simulated before the first
 // is mined, or after.
 func TestF7_CallThatNeedsAnEarlierOne(t *testing.T) {
+	t.Parallel()
 	n := startChain(t, anvil.Options{NoMining: true})
 	ctx := context.Background()
 	require.NoError(t, n.SetAutomine(ctx, true))
@@ -192,6 +195,7 @@ func pooled(t *testing.T, n *anvil.Node, from common.Address, count uint64) {
 
 // TestF7_DependentCallWaitsForTheCallBeforeIt: the second call is refused on the present state and works on the next.
 func TestF7_DependentCallWaitsForTheCallBeforeIt(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startChain(t, anvil.Options{NoMining: true})
 	s := newSubmitter(t, dial(t, testConfig(n.URL())), submitterConfig(0))
@@ -210,6 +214,7 @@ func TestF7_DependentCallWaitsForTheCallBeforeIt(t *testing.T) {
 }
 
 func TestF7_AccountWithoutFundsIsNamed(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startChain(t, anvil.Options{})
 	emitter := deploy(t, n, emitterCode)
@@ -230,6 +235,7 @@ func TestF7_AccountWithoutFundsIsNamed(t *testing.T) {
 }
 
 func TestA10_QueueIsBounded(t *testing.T) {
+	t.Parallel()
 	n := startChain(t, anvil.Options{NoMining: true})
 	cfg := submitterConfig(0)
 	cfg.QueueSize, cfg.MaxPending = 3, 1
@@ -248,6 +254,7 @@ func TestA10_QueueIsBounded(t *testing.T) {
 }
 
 func TestF7_CloseDeliversEverything(t *testing.T) {
+	t.Parallel()
 	n := startChain(t, anvil.Options{NoMining: true})
 	cfg := submitterConfig(0)
 	cfg.MaxPending = 1
@@ -290,6 +297,7 @@ func abandon(t *testing.T, n *anvil.Node, c *plugin.Chain, requests ...plugin.Re
 }
 
 func TestA13_RestartWaitsForWhatIsPending(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startChain(t, anvil.Options{})
 	once := deploy(t, n, onceCode)
@@ -326,6 +334,7 @@ func (p *published) TxPublished(problem string) {
 }
 
 func TestA13_RestartReplacesWhatIsStuck(t *testing.T) {
+	t.Parallel()
 	for name, tip := range map[string]float64{"same fees": plugin.TxFlagDefaults.MinTipCapGwei, "higher fees": 3, "fees to bump": 1.01} {
 		t.Run(name, func(t *testing.T) {
 			ctx := context.Background()
@@ -358,6 +367,7 @@ func TestA13_RestartReplacesWhatIsStuck(t *testing.T) {
 
 // TestF7_KeyUsedElsewhere: another process uses up the nonces that the queue counted on.
 func TestF7_KeyUsedElsewhere(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := startChain(t, anvil.Options{})
 	emitter := deploy(t, n, emitterCode)
@@ -379,6 +389,7 @@ func TestF7_KeyUsedElsewhere(t *testing.T) {
 }
 
 func TestSubmitterRefusesBadSettings(t *testing.T) {
+	t.Parallel()
 	n := startChain(t, anvil.Options{})
 	c := dial(t, testConfig(n.URL()))
 	cfg := submitterConfig(0)
