@@ -18,11 +18,14 @@ import (
 
 // Policy says which channels this node enters (R4). Its bounds apply to our own proposals too.
 type Policy struct {
-	Ask       bool                              // leave proposals to the owner (channels_approve) instead of accepting what the bounds allow
-	Allow     []common.Address                  // session keys whose proposals are considered; empty: every peer's
-	Deny      []common.Address                  // session keys that are refused as proposer or participant
-	MinWindow uint32                            // seconds
-	MaxStake  map[common.Address]channel.Amount // most that we pay into one channel, by asset; an asset that is not named is refused when the map is not empty
+	Ask       bool             // leave every proposal to the owner (channels_approve)
+	Allow     []common.Address // session keys whose proposals are considered; empty: every peer's
+	Deny      []common.Address // session keys that are refused as proposer or participant
+	MinWindow uint32           // seconds
+	// MaxStake is the most that we pay into one channel, by asset. Up to it proposals are accepted without asking; above it,
+	// and in assets it does not name once it names any, every channel is refused. Empty: a proposal in which we pay anything
+	// waits for the owner, whatever Ask says, because nobody else may decide what our wallet spends.
+	MaxStake map[common.Address]channel.Amount
 }
 
 // World is what the genesis input of every module but the null one starts with (docs/encoding.md 25).
@@ -81,7 +84,7 @@ func (e *Engine) check(r *channel.Rules, me int) *channel.Refusal {
 	}
 	for _, s := range r.Funding {
 		limit, named := e.cfg.Policy.MaxStake[s.Asset]
-		if len(e.cfg.Policy.MaxStake) > 0 && (!named || s.Amounts[me].Gt(&limit)) {
+		if len(e.cfg.Policy.MaxStake) > 0 && !s.Amounts[me].IsZero() && (!named || s.Amounts[me].Gt(&limit)) {
 			return channel.Refuse(channel.CodePolicy, "a stake of %s of asset %s is above this node's limit", s.Amounts[me].Dec(), s.Asset)
 		}
 	}
@@ -138,15 +141,36 @@ func (e *Engine) consider(from common.Address, id common.Hash, p protocols.Propo
 	if params.Index(from) < 0 {
 		return channel.Refuse(channel.CodeNotParticipant, "the proposer has no place in the channel")
 	}
+	if e.undecided(from) >= maxUndecided {
+		return channel.Refuse(channel.CodeBusy, "%d proposals of yours wait for a decision or for signatures", maxUndecided)
+	}
 	c, refused := e.create(params, funding, p.Genesis, false)
 	if refused != nil {
 		return refused
 	}
 	e.after = append(e.after, deferred{c.id, protocols.Notify{Event: protocols.Notification{Kind: protocols.NoteProposed, Text: "by " + from.Hex()}}})
-	if !policy.Ask {
+	if !policy.Ask && (len(policy.MaxStake) > 0 || !pays(c)) {
 		e.crank(c.id, protocols.Request{Ask: protocols.AskApprove{}, Now: e.now()})
 	}
 	return nil
+}
+
+// maxUndecided bounds what one peer can make us hold by proposing.
+const maxUndecided = 64
+
+// undecided counts the channels with a peer that are not funded yet.
+func (e *Engine) undecided(peer common.Address) (n int) {
+	for id := range e.peers[peer] {
+		if p := e.channels[id].Fund().Phase(); p == directfund.Asking || p == directfund.Signing {
+			n++
+		}
+	}
+	return n
+}
+
+// pays tells whether the channel wants a stake of us.
+func pays(c *running) bool {
+	return slices.ContainsFunc(c.Rules().Funding, func(s channel.Stake) bool { return !s.Amounts[c.Me()].IsZero() })
 }
 
 // create checks a channel from all sides, derives its genesis and puts it into the store and into memory.

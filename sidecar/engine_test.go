@@ -16,6 +16,7 @@ import (
 	"github.com/evmts/channels/protocols"
 	"github.com/evmts/channels/sidecar"
 	"github.com/evmts/channels/sidecar/p2p"
+	"github.com/holiman/uint256"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 )
@@ -232,4 +233,43 @@ func TestA1_RPCErrors(t *testing.T) {
 	require.EqualValues(t, 1, end.Seq)
 	_, err = b.api.Submit(ctx, id, hexutil.Bytes{1}, nil)
 	require.Equal(t, channel.CodePhase, code(err))
+}
+
+// TestR4_StakesNeedTheOwner: nobody else decides what our wallet spends.
+func TestR4_StakesNeedTheOwner(t *testing.T) {
+	a := startPeer(t, 1, t.TempDir(), counter.Wasm, derivation.Options{PageLimit: 1})
+	key, err := crypto.ToECDSA(crypto.Keccak256([]byte("proposer")))
+	require.NoError(t, err)
+	s := transport(t, key, a)
+	me := crypto.PubkeyToAddress(key.PublicKey)
+	for i, stake := range []uint64{1, 0} { // in the second one only the proposer pays
+		funding := channel.Funding{{Amounts: []channel.Amount{*uint256.NewInt(5), *uint256.NewInt(stake)}}}
+		p := &channel.Params{
+			Adjudicator: common.Address{0xad}, Nonce: uint64(i), Window: 60, ForceQuota: 64, FundingDeadline: uint64(time.Now().Unix()) + 3600,
+			ModuleHash: a.module.Manifest().Hash(), GenesisHash: channel.GenesisHash(make([]byte, 160)), FundingHash: funding.Hash(),
+			Participants: []channel.Participant{{Signer: me, Owner: me}, {Signer: a.engine.SessionAddress(), Owner: a.engine.OwnerAddress()}},
+		}
+		p.ChainID.SetUint64(901)
+		raw, err := protocols.Message{Channel: p.ID(), Body: protocols.Proposal{
+			Params: p.Encode(), Funding: funding.Encode(), Genesis: make([]byte, 160),
+		}}.Encode()
+		require.NoError(t, err)
+		require.NoError(t, s.Send(a.net.Address(), raw))
+		want := "asking"
+		if stake == 0 {
+			want = "signing"
+		}
+		require.Eventually(t, func() bool {
+			info, err := a.api.Get(context.Background(), p.ID())
+			return err == nil && info.Status == want
+		}, 20*time.Second, 5*time.Millisecond)
+		if stake == 0 {
+			continue
+		}
+		_, err = a.store.Signed(p.ID())
+		require.Error(t, err, "nothing is signed before the owner decides")
+		require.NoError(t, a.api.Reject(context.Background(), p.ID(), "no"))
+		m := answerOf(t, s)
+		require.Equal(t, protocols.KindRefusal, m.Kind())
+	}
 }

@@ -93,7 +93,7 @@ func (e *Engine) restoreChannel(rec eventstore.ChannelRecord) error {
 			start.Hash, rec.StateHash)
 	}
 	r := lifecycle.Restored{Objectives: make(map[string][]byte)}
-	for _, name := range []string{directfund.Name, directdefund.Name} {
+	for _, name := range []string{directfund.Name, play.Name, directdefund.Name} {
 		o, err := e.cfg.Store.Objective(objectiveID(rec.ID, name))
 		if err == nil {
 			r.Objectives[name] = o.Data

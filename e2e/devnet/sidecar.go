@@ -72,6 +72,7 @@ func newSidecar(o *Options, name string, owner *ecdsa.PrivateKey, p2pPort, rpcPo
 		flag(flags.P2PListen), fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", p2pPort),
 		"--rpc.addr", "127.0.0.1", "--rpc.port", strconv.Itoa(rpcPort),
 		"--metrics.enabled", "--metrics.addr", "127.0.0.1", "--metrics.port", strconv.Itoa(metricsPort),
+		flag(flags.PolicyMaxStake), "0x0000000000000000000000000000000000000000=10000000000000000000",
 		"--log.level", "debug", "--log.color=false",
 	}
 	return s, nil

@@ -48,10 +48,10 @@ var (
 	P2PDeny   = &cli.StringSliceFlag{Name: "p2p.deny", EnvVars: env("P2P_DENY"), Usage: "session `ADDRESS` that may not be a peer, proposer or participant"}
 	P2POpen   = &cli.BoolFlag{Name: "p2p.accept-unknown", EnvVars: env("P2P_ACCEPT_UNKNOWN"), Usage: "let peers connect that nobody named, as a public operator does"}
 
-	PolicyAsk      = &cli.BoolFlag{Name: "policy.ask", EnvVars: env("POLICY_ASK"), Usage: "leave incoming proposals to channels_approve instead of accepting what the bounds allow"}
+	PolicyAsk      = &cli.BoolFlag{Name: "policy.ask", EnvVars: env("POLICY_ASK"), Usage: "leave every incoming proposal to channels_approve; without it those that cost nothing, or stay within --policy.max-stake, are accepted"}
 	PolicyAllow    = &cli.StringSliceFlag{Name: "policy.allow", EnvVars: env("POLICY_ALLOW"), Usage: "session `ADDRESS` whose proposals are considered; none: every peer's"}
 	PolicyWindow   = &cli.UintFlag{Name: "policy.min-window", EnvVars: env("POLICY_MIN_WINDOW"), Value: 3600, Usage: "shortest challenge window to accept, in `SECONDS`"}
-	PolicyMaxStake = &cli.StringSliceFlag{Name: "policy.max-stake", EnvVars: env("POLICY_MAX_STAKE"), Usage: "`ASSET=AMOUNT`: most to pay into one channel, in the smallest unit; once one is given, other assets are refused"}
+	PolicyMaxStake = &cli.StringSliceFlag{Name: "policy.max-stake", EnvVars: env("POLICY_MAX_STAKE"), Usage: "`ASSET=AMOUNT`: most to pay into one channel, in the smallest unit, and accepted without asking; other assets are then refused. Without it proposals that cost us wait for channels_approve"}
 
 	Stall  = &cli.DurationFlag{Name: "stall", EnvVars: env("STALL"), Value: 5 * time.Second, Usage: "messages are sent again after this long without progress"}
 	Skew   = &cli.DurationFlag{Name: "skew", EnvVars: env("SKEW"), Value: 30 * time.Second, Usage: "how far an event's timestamp may be ahead of the clock"}
