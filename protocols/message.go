@@ -198,6 +198,9 @@ func checkEntries(entries []channel.Entry) error {
 	}
 	for _, e := range entries {
 		if e.Event != nil {
+			if e.TopUp != 0 {
+				return fmt.Errorf("an entry that is both an event and top-up %d", e.TopUp)
+			}
 			if err := checkEvent(e.Event); err != nil {
 				return err
 			}

@@ -27,6 +27,8 @@ const (
 	Final                   // the chain paid out
 )
 
+const maxRequests = 64 // of our owner, waiting for the end
+
 func (p Phase) String() string {
 	return [...]string{"idle", "draining", "consenting", "concluding", "final"}[min(int(p), 4)]
 }
@@ -54,6 +56,7 @@ type Objective struct {
 	wanted    bool // our owner asked
 	since     uint64
 	submitted bool
+	again     uint64 // not submitted again before this, after a failure
 	progress  uint64
 }
 
@@ -129,6 +132,8 @@ func (o Objective) Resume() (acts []protocols.Action) {
 		acts = append(acts, protocols.HoldPlay{Hold: protocols.Hold{Sign: true}})
 	case o.phase == Consenting, o.phase == Concluding && o.mine != (channel.Close{}):
 		acts = append(acts, protocols.HoldPlay{}, protocols.Sign{Message: o.mine})
+	case slices.ContainsFunc(o.sigs, func(s channel.Signature) bool { return !s.IsZero() }): // somebody else wants to close
+		acts = append(acts, protocols.HoldPlay{Hold: protocols.Hold{Sign: true}})
 	}
 	return acts
 }
@@ -164,7 +169,7 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 		acts = o.onChain(in)
 	case protocols.Submitted:
 		if in.Tx.Kind == protocols.TxConclude && in.Err != "" && o.phase != Final {
-			o.submitted = false
+			o.submitted, o.again = false, o.progress+o.cfg.Stall
 			acts = []protocols.Action{protocols.Notify{Event: protocols.Notification{
 				Kind: protocols.NoteRefused, Code: channel.CodeChain, Text: "conclude: " + in.Err,
 			}}}
@@ -178,6 +183,9 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 func (o *Objective) onAsk(in protocols.Request) []protocols.Action {
 	if o.phase == Final {
 		return []protocols.Action{protocols.Respond{ID: in.ID}}
+	}
+	if len(o.requests) >= maxRequests {
+		return []protocols.Action{protocols.Respond{ID: in.ID, Err: channel.Refuse(channel.CodeBusy, "%d requests to close wait already", maxRequests)}}
 	}
 	o.requests = append(slices.Clone(o.requests), in.ID)
 	o.wanted, o.progress = true, in.Now
@@ -235,7 +243,7 @@ func (o *Objective) conclude() []protocols.Action {
 	if o.phase != Concluding || o.submitted || o.at.Signatures == nil {
 		return nil
 	}
-	if !o.ourTurn(o.progress) {
+	if o.progress < o.again || !o.ourTurn(o.progress) {
 		return nil
 	}
 	o.submitted = true

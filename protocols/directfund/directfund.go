@@ -179,7 +179,6 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 	case protocols.Request:
 		acts = o.onRequest(in)
 	case protocols.Received:
-		o.progress = max(o.progress, in.Now)
 		acts = o.onReceived(in)
 	case protocols.Signed:
 		acts = o.onSigned(in)
@@ -233,10 +232,13 @@ func (o *Objective) onReceived(in protocols.Received) []protocols.Action {
 		return []protocols.Action{protocols.Drop{From: in.From, Code: channel.CodeNotParticipant, Text: "no such participant"}}
 	}
 	switch m := in.Body.(type) {
-	case protocols.Proposal:
-		return o.accept(in.From) // sent again: it may lack our answer
+	case protocols.Proposal: // sent again: it may lack our answer
+		if o.phase == Abandoned {
+			return []protocols.Action{protocols.Send{To: in.From, Body: protocols.Refusal{Code: string(channel.CodePhase), Text: clip("abandoned: " + o.reason)}}}
+		}
+		return o.accept(in.From)
 	case protocols.Accept:
-		return o.onAccept(in.From, m)
+		return o.onAccept(in.From, m, in.Now)
 	case protocols.Refusal:
 		if o.phase == Asking || o.phase == Signing && !o.allSigned() {
 			return o.abandon(channel.Code(m.Code), fmt.Sprintf("participant %d refused (%s): %s", in.From, m.Code, m.Text))
@@ -245,7 +247,7 @@ func (o *Objective) onReceived(in protocols.Received) []protocols.Action {
 	return nil
 }
 
-func (o *Objective) onAccept(from uint8, m protocols.Accept) []protocols.Action {
+func (o *Objective) onAccept(from uint8, m protocols.Accept, now uint64) []protocols.Action {
 	if o.complete(from) || o.phase > Funding {
 		return o.answer(from, m)
 	}
@@ -262,7 +264,7 @@ func (o *Objective) onAccept(from uint8, m protocols.Accept) []protocols.Action 
 		}
 	}
 	o.sigs, o.joins = slices.Clone(o.sigs), slices.Clone(o.joins)
-	o.sigs[from] = m.Signature
+	o.sigs[from], o.progress = m.Signature, now
 	if o.needsJoin(from) {
 		o.joins[from] = m.Join
 	}
@@ -392,6 +394,12 @@ func (o *Objective) refund() []protocols.Action {
 }
 
 func (o *Objective) onChain(v protocols.ChainView) []protocols.Action {
+	for _, d := range o.view.Deposited { // a reorg took a deposit of ours away (attack 24): it may be paid again
+		if d.Participant == o.cfg.Me && int(d.Asset) < len(o.asked) && !slices.Contains(v.Deposited, d) {
+			o.asked = slices.Clone(o.asked)
+			o.asked[d.Asset] = false
+		}
+	}
 	o.view = v
 	switch o.phase {
 	case Asking, Signing:

@@ -17,94 +17,42 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tally is a module whose app is a log of author and payload. The payload "end" is terminal and gives everything to the
-// author; "no" is rejected.
-type tally struct{ independent bool }
-
-func (m tally) Manifest() channel.Manifest {
-	return channel.Manifest{ProgramHash: crypto.Keccak256Hash([]byte("tally")), FuelLimit: 1, PageLimit: 1, Independent: m.independent}
-}
-
-func (m tally) Init(input []byte) channel.Result {
-	// The funding is what the harness always uses: one asset, ten from everybody.
-	n := int(input[32*3+31]) // not read: the harness fixes n through shape below
-	_ = n
-	return channel.Result{}
-}
-
-func (m tally) Reduce(state, event []byte) channel.Result {
-	n, assets, holders := int(event[2]), int(event[3]), int(event[4])
-	header := 32 * (n + 3)
-	funds := slices.Clone(state[header : header+32*assets*holders])
-	app := slices.Clone(state[header+len(funds):])
-	author, payload := int(event[1]), event[32:]
-	terminal := byte(0)
-	switch string(payload) {
-	case "no":
-		return channel.Result{Status: channel.RejectedByModule, Reason: "tally: no"}
-	case "end":
-		terminal = 1
-		var total, v uint256.Int
-		for p := 0; p < holders; p++ {
-			v.SetBytes32(funds[32*p : 32*p+32])
-			total.Add(&total, &v)
-			clear(funds[32*p : 32*p+32])
-		}
-		w := total.Bytes32()
-		copy(funds[32*author:], w[:])
-	}
-	app = append(append(app, byte('0'+author), ':'), payload...)
-	app = append(app, ' ')
-	return channel.Result{Output: append(append([]byte{terminal}, funds...), app...)}
-}
-
-func (tally) Effects([]byte) channel.Result {
-	return channel.Result{Output: channel.EncodeEffects([]channel.Effect{{Op: channel.EffectIncrement, Key: []common.Hash{}, Data: []byte{1}}})}
-}
-
-// stakes gives tally's Init the funding of its cluster.
-type stakes struct {
-	tally
-	n int
-}
-
-func (m stakes) Init([]byte) channel.Result {
-	out := []byte{0}
-	for range m.n {
-		w := uint256.NewInt(10).Bytes32()
-		out = append(out, w[:]...)
-	}
-	return channel.Result{Output: out}
-}
-
-// disk is what survives a crash.
-type disk struct {
-	objectives map[string][]byte
-	entries    []channel.Entry
-	hashes     []common.Hash
-	signed     *channel.Update
-	supported  *channel.Update
-	sigs       []channel.Signature
-	pending    map[uint64]channel.SignedEvent
-	close      *channel.Close
-}
+const fundingDeadline = 1_000_000
 
 type node struct {
-	me      uint8
-	key     *ecdsa.PrivateKey
-	cfg     *lifecycle.Config
-	life    lifecycle.Lifecycle
-	disk    *disk
-	up      bool
-	known   bool
-	ever    map[uint64]channel.Update // every Update ever signed, across crashes
-	answers []string
-	notes   []string
+	me    uint8
+	key   *ecdsa.PrivateKey
+	cfg   *lifecycle.Config
+	life  lifecycle.Lifecycle
+	disk  *disk
+	up    bool
+	known bool
+	fuse  func(protocols.Action) bool // the process dies before the action for which this is true
+
+	// What the oracle remembers, across crashes.
+	ever       map[uint64]channel.Update // every Update ever signed
+	seen       protocols.ChainView       // newest picture of the chain that the node was given
+	asked      bool                      // its owner wants to close
+	halted     bool
+	signatures int
+	drops      []protocols.Drop
+	answers    []string
+	answered   map[uint64]*channel.Refusal
+	notes      []string
 }
 
 type envelope struct {
 	from, to uint8
 	msg      []byte
+}
+
+// pooled is a transaction on its way; what it was built from is fixed when it is sent.
+type pooled struct {
+	from   uint8
+	tx     protocols.Tx
+	update channel.Update
+	sigs   []channel.Signature
+	closes []channel.Signature
 }
 
 // cluster runs the lifecycles of all participants, a network that obeys the script, and a chain.
@@ -113,28 +61,38 @@ type cluster struct {
 	nodes []*node
 	net   []envelope
 	view  protocols.ChainView
-	txs   []protocols.Tx
-	froms []uint8
+	pool  []pooled
 	now   uint64
 	trace strings.Builder
 	quiet bool
-	// concludes are what was submitted, for the oracle.
+	ask   bool // proposals wait for the owner
 	final *channel.Update
+	// dishonest: participants may have signed what they should not have.
+	dishonest bool
+	supported map[uint64]channel.Update // by anybody, ever
+	watch     *watch
 }
 
-func newCluster(t testing.TB, n int, independent bool) *cluster {
-	c := &cluster{t: t, now: 1000}
-	c.view.Time = 1000
+// options of a cluster; the zero value is two honest participants, the first of whom orders.
+type options struct {
+	n, sequencer        int
+	independent, sparse bool
+	odd                 []int // participants whose module derives something else
+	ask                 bool
+}
+
+func newCluster(t testing.TB, opt options) *cluster {
+	c := &cluster{t: t, now: 1000, ask: opt.ask, supported: make(map[uint64]channel.Update)}
+	c.view.Time = c.now
+	m := tally{n: opt.n, independent: opt.independent, sparse: opt.sparse}
 	params := &channel.Params{
-		Adjudicator: common.Address{0xad}, Nonce: 1, Window: 60, ForceQuota: 64, FundingDeadline: 1_000_000,
-		GenesisHash: channel.GenesisHash([]byte("genesis")),
+		Adjudicator: common.Address{0xad}, Nonce: 1, Window: 60, ForceQuota: 64, FundingDeadline: fundingDeadline,
+		GenesisHash: channel.GenesisHash([]byte("genesis")), ModuleHash: m.Manifest().Hash(), Sequencer: uint8(opt.sequencer),
 	}
 	params.ChainID.SetUint64(901)
-	m := stakes{tally{independent}, n}
-	params.ModuleHash = m.Manifest().Hash()
 	stake := channel.Stake{}
 	var keys []*ecdsa.PrivateKey
-	for i := range n {
+	for i := range opt.n {
 		key, err := crypto.ToECDSA(crypto.Keccak256([]byte{byte(i)}))
 		require.NoError(t, err)
 		keys = append(keys, key)
@@ -144,26 +102,41 @@ func newCluster(t testing.TB, n int, independent bool) *cluster {
 	}
 	funding := channel.Funding{stake}
 	params.FundingHash = funding.Hash()
-	rules, err := channel.NewRules(params, funding, m)
-	require.NoError(t, err)
-	start, err := lifecycle.StartOf(rules, []byte("genesis"))
-	require.NoError(t, err)
-	for i := range n {
+	for i := range opt.n {
+		mod := m
+		mod.odd = slices.Contains(opt.odd, i)
+		rules, err := channel.NewRules(params, funding, mod)
+		require.NoError(t, err)
+		start, err := lifecycle.StartOf(rules, []byte("genesis"))
+		require.NoError(t, err)
 		cfg := &lifecycle.Config{
 			Rules: rules, Genesis: []byte("genesis"), Start: start, Me: uint8(i), Attest: i == 0, Margin: 60, Skew: 30, Stall: 5, Turn: 10,
 		}
-		c.nodes = append(c.nodes, &node{me: uint8(i), key: keys[i], cfg: cfg, up: true, disk: newDisk(), ever: make(map[uint64]channel.Update)})
+		c.nodes = append(c.nodes, &node{
+			me: uint8(i), key: keys[i], cfg: cfg, up: true, disk: newDisk(start.Journal.Peaks()[0]),
+			ever: make(map[uint64]channel.Update), answered: make(map[uint64]*channel.Refusal),
+		})
 	}
 	return c
 }
 
-func newDisk() *disk {
-	return &disk{objectives: make(map[string][]byte), pending: make(map[uint64]channel.SignedEvent)}
+// openCluster is a cluster whose channel is open.
+func openCluster(t testing.TB, opt options) *cluster {
+	c := newCluster(t, opt)
+	c.quiet = true
+	c.propose(0)
+	c.stabilize()
+	c.mine()
+	c.stabilize()
+	for _, n := range c.nodes {
+		require.Equal(t, "open", n.life.Status())
+	}
+	return c
 }
 
 func (c *cluster) printf(format string, args ...any) {
 	if !c.quiet {
-		fmt.Fprintf(&c.trace, format+"\n", args...)
+		c.trace.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
 	}
 }
 
@@ -174,14 +147,37 @@ func (c *cluster) propose(i int) {
 	c.input(n, protocols.Request{ID: 1, Ask: protocols.AskApprove{}, Now: c.now})
 }
 
+func (c *cluster) author(i int, id uint64, payload string) {
+	c.input(c.nodes[i], protocols.Request{ID: id, Ask: protocols.AskAuthor{Payload: []byte(payload)}, Now: c.now})
+}
+
+func (c *cluster) close(i int, id uint64) {
+	c.input(c.nodes[i], protocols.Request{ID: id, Ask: protocols.AskClose{}, Now: c.now})
+}
+
 // input is the engine: crank, flush, records, then signatures, then the rest.
 func (c *cluster) input(n *node, in protocols.Input) {
 	if !n.up || !n.known {
 		return
 	}
-	var acts []protocols.Action
-	n.life, acts = n.life.Crank(in)
-	c.run(n, acts)
+	switch in := in.(type) {
+	case protocols.ChainView:
+		n.seen = in
+	case protocols.Request:
+		if _, ok := in.Ask.(protocols.AskClose); ok {
+			n.asked = true
+		}
+	}
+	c.run(n, c.crank(n, in))
+}
+
+// crank gives one input to the node's lifecycle.
+func (c *cluster) crank(n *node, in protocols.Input) []protocols.Action {
+	before := c.watch.before(n)
+	next, acts := n.life.Crank(in)
+	c.watch.after(c.t, n, before, acts, in)
+	n.life = next
+	return acts
 }
 
 func (c *cluster) run(n *node, acts []protocols.Action) {
@@ -196,6 +192,11 @@ func (c *cluster) run(n *node, acts []protocols.Action) {
 		}
 		acts = nil
 		for _, a := range later {
+			if n.fuse != nil && n.fuse(a) {
+				c.printf("  %d dies before %s", n.me, strings.TrimPrefix(fmt.Sprintf("%T", a), "protocols."))
+				c.crash(int(n.me))
+				return
+			}
 			acts = append(acts, c.act(n, a)...)
 		}
 		if len(acts) > 0 {
@@ -205,77 +206,36 @@ func (c *cluster) run(n *node, acts []protocols.Action) {
 		if flushed {
 			return
 		}
-		n.life, acts = n.life.Crank(protocols.Flush{Now: c.now})
+		acts = c.crank(n, protocols.Flush{Now: c.now})
 		flushed = true
 	}
 }
 
-func (c *cluster) record(n *node, r protocols.Record) {
-	d := n.disk
-	switch r := r.(type) {
-	case protocols.RecordEntry:
-		require.EqualValues(c.t, len(d.entries)+1, r.Seq, "entries are appended in order")
-		d.entries, d.hashes = append(d.entries, r.Entry), append(d.hashes, r.StateHash)
-	case protocols.RecordSigned:
-		if d.signed != nil && d.signed.Seq >= r.Update.Seq {
-			require.Equal(c.t, *d.signed, r.Update, "S1: one Update per seq, ever")
-		}
-		require.Nil(c.t, d.close, "S5: nothing is signed after Close")
-		u := r.Update
-		d.signed = &u
-	case protocols.RecordSupported:
-		u := r.Update
-		if d.supported == nil || u.Seq >= d.supported.Seq {
-			d.supported, d.sigs = &u, r.Signatures
-		}
-		for i, s := range r.Signatures {
-			require.NoError(c.t, s.Verify(n.cfg.Rules.Params.Domain().Digest(u), n.cfg.Rules.Params.Participants[i].Signer), "R3: supported means all")
-		}
-	case protocols.RecordPending:
-		d.pending[r.Event.Nonce] = r.Event
-	case protocols.RecordPlaced:
-		delete(d.pending, r.Nonce)
-	case protocols.RecordClose:
-		if d.close != nil {
-			require.Equal(c.t, *d.close, r.Close, "S5: at most one Close")
-		}
-		cl := r.Close
-		d.close = &cl
-	case protocols.RecordObjective:
-		d.objectives[r.Name] = r.Data
-	}
-}
-
 func (c *cluster) act(n *node, a protocols.Action) []protocols.Action {
-	var acts []protocols.Action
 	switch a := a.(type) {
 	case protocols.Sign:
-		if u, ok := a.Message.(channel.Update); ok {
-			require.NotNil(c.t, n.disk.signed)
-			require.Equal(c.t, *n.disk.signed, *n.disk.signed)
-			require.LessOrEqual(c.t, u.Seq, n.disk.signed.Seq, "recorded before it is signed")
-			if was, ok := n.ever[u.Seq]; ok {
-				require.Equal(c.t, was, u, "S1 across crashes")
-			}
-			n.ever[u.Seq] = u
-		}
+		c.checkSign(n, a)
 		sig, err := channel.Sign(n.cfg.Rules.Params.Domain().Digest(a.Message), n.key)
 		require.NoError(c.t, err)
-		n.life, acts = n.life.Crank(protocols.Signed{Message: a.Message, Signature: sig})
+		return c.crank(n, protocols.Signed{Message: a.Message, Signature: sig})
 	case protocols.Send:
 		c.send(n, a.To, a.Body)
 	case protocols.SendEntries:
 		c.sendEntries(n, a)
 	case protocols.SubmitTx:
 		c.printf("  %d submits %s", n.me, a.Tx.Kind)
-		c.txs, c.froms = append(c.txs, a.Tx), append(c.froms, n.me)
+		u, sigs, closes := n.life.Defund().Conclusion()
+		c.pool = append(c.pool, pooled{n.me, a.Tx, u, sigs, closes})
 	case protocols.Replay:
 		p, _ := n.life.Play()
 		effects, verdict := n.cfg.Rules.Effects(p.Head().State)
 		require.NoError(c.t, verdict.Err())
-		n.life, acts = n.life.Crank(protocols.Replayed{Update: p.Head().Update(n.cfg.Rules.ID()), Effects: effects})
+		return c.crank(n, protocols.Replayed{Update: p.Head().Update(n.cfg.Rules.ID()), Effects: effects})
 	case protocols.Notify:
 		text := fmt.Sprintf("%s %d %s %s", a.Event.Kind, a.Event.Seq, a.Event.Code, a.Event.Text)
+		if a.Event.Kind == protocols.NoteHalted || a.Event.Kind == protocols.NoteDiverged && strings.HasPrefix(a.Event.Text, "our ") {
+			n.halted = true
+		}
 		n.notes = append(n.notes, text)
 		c.printf("  %d: %s", n.me, strings.TrimSpace(text))
 	case protocols.Respond:
@@ -285,14 +245,15 @@ func (c *cluster) act(n *node, a protocols.Action) []protocols.Action {
 		} else {
 			text += fmt.Sprintf("ok at %d", a.Seq)
 		}
-		n.answers = append(n.answers, text)
+		n.answers, n.answered[a.ID] = append(n.answers, text), a.Err
 		c.printf("  %d %s", n.me, text)
 	case protocols.Drop:
+		n.drops = append(n.drops, a)
 		c.printf("  %d drops a message of %d: %s %s", n.me, a.From, a.Code, a.Text)
 	case protocols.HoldPlay:
 		c.t.Fatal("HoldPlay must not leave the lifecycle")
 	}
-	return acts
+	return nil
 }
 
 func (c *cluster) send(n *node, to uint8, body protocols.Body) {
@@ -302,22 +263,22 @@ func (c *cluster) send(n *node, to uint8, body protocols.Body) {
 }
 
 func (c *cluster) sendEntries(n *node, a protocols.SendEntries) {
-	m := protocols.CatchUp{From: a.From, Heads: a.Heads}
-	last := a.Heads[len(a.Heads)-1].Update.Seq
-	if a.From <= last {
-		m.Entries = n.disk.entries[a.From-1 : min(last, a.From-1+3)] // three at a time, so that parts and proofs are seen
-		if end := a.From + uint64(len(m.Entries)) - 1; end < last {
-			var tree channel.Tree
-			tree.Append(channel.LeafHash(n.cfg.Rules.Params.GenesisHash, n.cfg.Start.Hash))
-			for i, e := range n.disk.entries[:last] {
-				tree.Append(channel.LeafHash(e.Hash(n.cfg.Rules.ID()), n.disk.hashes[i]))
-			}
+	c.send(n, a.To, c.catchUp(n, a.From, a.Heads))
+}
+
+// catchUp is what the runner makes of SendEntries: three entries at a time, so that parts and proofs are seen.
+func (c *cluster) catchUp(n *node, from uint64, heads []protocols.Head) protocols.CatchUp {
+	m := protocols.CatchUp{From: from, Heads: heads}
+	last := heads[len(heads)-1].Update.Seq
+	if from <= last {
+		m.Entries = n.disk.entries[from-1 : min(last, from-1+3)]
+		if end := from + uint64(len(m.Entries)) - 1; end < last {
 			var err error
-			m.Proof, err = tree.ConsistencyProof(end+1, last+1)
+			m.Proof, err = n.disk.tree.ConsistencyProof(end+1, last+1)
 			require.NoError(c.t, err)
 		}
 	}
-	c.send(n, a.To, m)
+	return m
 }
 
 // deliver hands over the i-th message in the network.
@@ -341,8 +302,11 @@ func (c *cluster) handOver(e envelope) {
 			return
 		}
 		n.life, n.known = lifecycle.New(n.cfg), true
+		n.disk.objectives["directfund"] = n.life.Fund().Encode()
 		c.input(n, c.view)
-		c.input(n, protocols.Request{Ask: protocols.AskApprove{}, Now: c.now})
+		if !c.ask {
+			c.input(n, protocols.Request{Ask: protocols.AskApprove{}, Now: c.now})
+		}
 		return
 	}
 	c.input(n, protocols.Received{From: e.from, Body: m.Body, Now: c.now})
@@ -359,7 +323,7 @@ func describe(b protocols.Body) string {
 	case protocols.Sync:
 		return fmt.Sprintf("sync head %d supported %d", m.Seq, m.Supported)
 	case protocols.CatchUp:
-		return fmt.Sprintf("catch_up from %d, %d entries, head %d, proof %d", m.From, len(m.Entries), m.Heads[len(m.Heads)-1].Update.Seq, len(m.Proof))
+		return fmt.Sprintf("catch_up from %d, %d entries, %d heads to %d, proof %d", m.From, len(m.Entries), len(m.Heads), m.Heads[len(m.Heads)-1].Update.Seq, len(m.Proof))
 	case protocols.Refusal:
 		return fmt.Sprintf("refusal %s: %s", m.Code, m.Text)
 	case protocols.CloseConsent:
@@ -369,6 +333,9 @@ func describe(b protocols.Body) string {
 	case protocols.Proposal:
 		return "proposal"
 	case protocols.Accept:
+		if m.Want {
+			return "accept, wants ours"
+		}
 		return "accept"
 	}
 	return fmt.Sprintf("%T", b)
@@ -383,60 +350,74 @@ func (c *cluster) stabilize() {
 
 // mine executes what was submitted, as the contracts would, and shows everybody the result.
 func (c *cluster) mine() {
-	for i, tx := range c.txs {
-		n := c.nodes[c.froms[i]]
-		err := ""
-		switch tx.Kind {
-		case protocols.TxDeposit:
-			d := protocols.Deposit{Participant: n.me, Asset: tx.Asset}
-			if slices.Contains(c.view.Deposited, d) {
-				err = "already deposited"
-				break
-			}
-			c.view.Deposited = append(slices.Clone(c.view.Deposited), d)
-			c.view.Funded = len(c.view.Deposited) == len(c.nodes)
-		case protocols.TxConclude:
-			if c.view.Final {
-				err = "final"
-				break
-			}
-			u, sigs, closes := n.life.Defund().Conclusion()
-			c.checkConclusion(u, sigs, closes)
-			c.view.Final, c.view.FinalSeq, c.view.FinalHash = true, u.Seq, u.StateHash
-			c.final = &u
-		case protocols.TxSettle:
-			c.view.Settled = true
-		case protocols.TxRefund:
-			c.view.Refunded = true
-		}
-		c.printf("mined %s of %d %s", tx.Kind, n.me, err)
-		c.input(n, protocols.Submitted{Tx: tx, Err: err})
+	pool := c.pool
+	c.pool = nil
+	for _, p := range pool {
+		err := c.execute(p)
+		c.printf("mined %s of %d %s", p.tx.Kind, p.from, err)
+		c.input(c.nodes[p.from], protocols.Submitted{Tx: p.tx, Err: err})
 	}
-	c.txs, c.froms = nil, nil
 	c.view.Time = c.now
+	c.show()
+}
+
+func (c *cluster) execute(p pooled) (revert string) {
+	switch p.tx.Kind {
+	case protocols.TxDeposit:
+		d := protocols.Deposit{Participant: p.from, Asset: p.tx.Asset}
+		if c.now >= fundingDeadline {
+			return "too late"
+		}
+		if slices.Contains(c.view.Deposited, d) {
+			return "already deposited"
+		}
+		c.view.Deposited = append(slices.Clone(c.view.Deposited), d)
+		c.view.Funded = len(c.view.Deposited) == len(c.nodes)
+	case protocols.TxConclude:
+		if c.view.Final {
+			return "final"
+		}
+		if !c.view.Funded {
+			return "not funded"
+		}
+		c.checkConclusion(p.update, p.sigs, p.closes)
+		u := p.update
+		c.view.Final, c.view.FinalSeq, c.view.FinalHash, c.final = true, u.Seq, u.StateHash, &u
+	case protocols.TxSettle:
+		if !c.view.Final {
+			return "not final"
+		}
+		c.view.Settled = true
+	case protocols.TxRefund:
+		if c.view.Funded || c.now < fundingDeadline {
+			return "no refund"
+		}
+		c.view.Refunded = true
+	}
+	return ""
+}
+
+// show gives everybody the newest picture of the chain.
+func (c *cluster) show() {
 	for _, n := range c.nodes {
 		c.input(n, c.view)
 	}
 }
 
-func (c *cluster) checkConclusion(u channel.Update, sigs, closes []channel.Signature) {
-	r := c.nodes[0].cfg.Rules
-	for i, p := range r.Params.Participants {
-		require.NoError(c.t, sigs[i].Verify(r.Params.Domain().Digest(u), p.Signer))
-		if closes != nil {
-			cl := channel.Close{ChannelID: u.ChannelID, Seq: u.Seq, StateHash: u.StateHash}
-			require.NoError(c.t, closes[i].Verify(r.Params.Domain().Digest(cl), p.Signer))
-		}
+// reorg takes away what was mined: the end of the channel, or its deposits too.
+func (c *cluster) reorg(deposits bool) {
+	c.view.Final, c.view.FinalSeq, c.view.FinalHash, c.view.Settled = false, 0, common.Hash{}, false
+	c.final = nil
+	if deposits {
+		c.view.Funded, c.view.Deposited = false, nil
 	}
+	c.show()
 }
 
+// crash ends a process; what it sent and submitted is out, what it had in memory is gone.
 func (c *cluster) crash(i int) {
 	n := c.nodes[i]
-	n.up, n.life = false, lifecycle.Lifecycle{}
-	for k, f := range c.froms { // what it submitted is in the pool already; its answer is lost
-		_ = k
-		_ = f
-	}
+	n.up, n.life, n.fuse = false, lifecycle.Lifecycle{}, nil
 }
 
 func (c *cluster) restart(i int) {
@@ -452,7 +433,7 @@ func (c *cluster) restart(i int) {
 	}
 	life, acts, err := lifecycle.Restore(n.cfg, r)
 	require.NoError(c.t, err)
-	n.life = life
+	n.life, n.seen = life, protocols.ChainView{}
 	c.run(n, acts)
 	c.input(n, c.view)
 	for _, o := range c.nodes {
@@ -471,7 +452,7 @@ func (c *cluster) restorePlay(n *node) *play.Restored {
 	}
 	for i, e := range n.disk.entries {
 		state, verdict := n.cfg.Rules.Apply(at.State, at.Seq+1, &e.Event.Event)
-		require.NoError(c.t, verdict.Err())
+		require.NoError(c.t, verdict.Err(), "S4: a rejected event is in the journal")
 		at = play.Point{Seq: at.Seq + 1, State: state, Hash: state.Hash(), Journal: at.Journal.Append(channel.LeafHash(e.Hash(n.cfg.Rules.ID()), state.Hash()))}
 		require.Equal(c.t, n.disk.hashes[i], at.Hash)
 		if at.Seq == n.disk.supported.Seq {

@@ -94,8 +94,13 @@ func Restore(cfg *Config, r Restored) (l Lifecycle, acts []protocols.Action, err
 	}
 	acts = l.fund.Resume()
 	if r.Play != nil {
-		l.play, l.began = play.Restore(playConfig(cfg), *r.Play), true
-		acts = append(acts, l.play.Resume()...)
+		p := *r.Play
+		if data := r.Objectives[play.Name]; data != nil {
+			if p.Halt, err = play.DecodeHalt(data); err != nil {
+				return l, nil, err
+			}
+		}
+		l.play, l.began = play.Restore(playConfig(cfg), p), true
 	}
 	if data := r.Objectives[directdefund.Name]; data != nil {
 		if l.defund, err = directdefund.Restore(defundConfig(cfg), data); err != nil {
@@ -103,7 +108,11 @@ func Restore(cfg *Config, r Restored) (l Lifecycle, acts []protocols.Action, err
 		}
 		acts = append(acts, l.defund.Resume()...)
 	}
-	return l, l.settled(acts), nil
+	acts = l.settled(acts)
+	if l.began { // last, so that nothing is signed again that a Close forbids
+		acts = append(acts, l.play.Resume()...)
+	}
+	return l, acts, nil
 }
 
 func playConfig(c *Config) *play.Config {

@@ -3,46 +3,104 @@ package lifecycle_test
 import (
 	"fmt"
 	"math/rand"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/ethereum/go-ethereum/common"
+	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/protocols"
 	"github.com/stretchr/testify/require"
 )
 
-// TestA13_RandomSchedules crashes, drops, duplicates and reorders at random. The cluster checks at every step that nothing
-// signed is contradicted; in the end everything must come to rest at one head that everybody supports, and close.
-func TestA13_RandomSchedules(t *testing.T) {
-	seeds := 60
-	if testing.Short() {
-		seeds = 15
+// seeds scales the number of random runs: CHANNELS_LONG=1 plays a hundred times as many.
+func seeds(n int) int {
+	if os.Getenv("CHANNELS_LONG") != "" {
+		return 100 * n
 	}
+	return n
+}
+
+// TestA13_RandomSchedules crashes at random instructions, drops, duplicates and reorders. The oracle checks at every step
+// that nothing signed is contradicted; in the end everything must come to rest at one head that everybody supports, and
+// close.
+func TestA13_RandomSchedules(t *testing.T) {
 	for _, independent := range []bool{false, true} {
 		for _, n := range []int{2, 3, 5} {
 			t.Run(fmt.Sprintf("n=%d independent=%v", n, independent), func(t *testing.T) {
-				for seed := range seeds {
-					randomSchedule(t, n, independent, int64(seed))
+				t.Parallel()
+				for seed := range seeds(12) {
+					randomSchedule(t, options{n: n, independent: independent, sequencer: seed % n}, int64(seed), nil)
 				}
 			})
 		}
 	}
 }
 
-func randomSchedule(t *testing.T, n int, independent bool, seed int64) {
+// TestA13_RandomCloses asks to close in the middle of it all. A close may stall when a participant's Close meets an Update
+// in flight and is then disputed, so only what holds always is demanded: nothing is contradicted, and what concludes was
+// agreed by all.
+func TestA13_RandomCloses(t *testing.T) {
+	closed := 0
+	total := seeds(40)
+	for seed := range total {
+		opt := options{n: 2 + seed%3, independent: seed%2 == 1, sequencer: seed % 2}
+		c := chaos(t, opt, int64(seed), nil, true)
+		for i := range c.nodes {
+			if !c.nodes[i].up {
+				c.restart(i)
+			}
+		}
+		for range 4 {
+			c.stabilize()
+			c.tick(6)
+			c.mine()
+		}
+		for _, n := range c.nodes {
+			c.close(int(n.me), 8)
+		}
+		for range 12 {
+			c.stabilize()
+			c.tick(11)
+			c.mine()
+		}
+		c.stabilize()
+		if c.final == nil {
+			t.Logf("seed %d stalls\n%s", seed, c.status())
+			continue
+		}
+		closed++
+		for _, n := range c.nodes {
+			require.Contains(t, []string{"final", "settled"}, n.life.Status(), "seed %d\n%s", seed, c.status())
+			if n.disk.close != nil && !terminal(n) {
+				require.Equal(t, c.final.Seq, n.disk.close.Seq, "seed %d: closed at another head than was agreed", seed)
+			}
+		}
+		checkAnswers(t, c, int64(seed))
+	}
+	t.Logf("%d of %d closed without a dispute", closed, total)
+	require.Greater(t, closed, total*9/10)
+}
+
+func terminal(n *node) bool {
+	p, _ := n.life.Play()
+	return p.Supported().State.Header.Terminal
+}
+
+// chaos runs 150 random steps.
+func chaos(t *testing.T, opt options, seed int64, w *watch, closes bool) *cluster {
 	r := rand.New(rand.NewSource(seed))
-	c := newCluster(t, n, independent)
-	c.quiet = true
+	c := newCluster(t, opt)
+	c.quiet, c.watch = true, w
 	defer func() {
 		if t.Failed() {
-			t.Logf("seed %d", seed)
+			t.Logf("%+v seed %d", opt, seed)
 		}
 	}()
 	c.propose(0)
-	answered := uint64(1000)
+	request := uint64(1000)
 	for range 150 {
-		i := r.Intn(n)
+		i := r.Intn(opt.n)
 		switch k := r.Intn(100); {
 		case k < 50 && len(c.net) > 0:
 			at := 0
@@ -50,10 +108,13 @@ func randomSchedule(t *testing.T, n int, independent bool, seed int64) {
 				at = r.Intn(len(c.net)) // out of order
 			}
 			c.deliver(at)
-		case k < 55 && len(c.net) > 0:
+		case k < 54 && len(c.net) > 0:
 			c.net = slices.Delete(slices.Clone(c.net), 0, 1)
-		case k < 60 && len(c.net) > 0:
+		case k < 58 && len(c.net) > 0:
 			c.net = append(slices.Clone(c.net), c.net[r.Intn(len(c.net))])
+		case k < 62: // die some actions from now, between a commit and what follows it
+			left := r.Intn(6)
+			c.nodes[i].fuse = func(protocols.Action) bool { left--; return left < 0 }
 		case k < 64:
 			c.crash(i)
 		case k < 72:
@@ -64,18 +125,30 @@ func randomSchedule(t *testing.T, n int, independent bool, seed int64) {
 			c.mine()
 		case k < 82:
 			c.tick(6)
+		case k < 83 && closes && r.Intn(2) == 0:
+			c.close(i, 7)
+		case k < 84 && r.Intn(3) == 0:
+			c.reorg(r.Intn(2) == 0)
 		default:
-			answered++
-			payload := fmt.Sprintf("m%d", answered)
+			request++
+			payload := fmt.Sprintf("m%d", request)
 			if r.Intn(12) == 0 {
 				payload = "no"
 			}
-			c.input(c.nodes[i], protocols.Request{ID: answered, Ask: protocols.AskAuthor{Payload: []byte(payload)}, Now: c.now})
+			c.author(i, request, payload)
 		}
 	}
+	for _, n := range c.nodes {
+		n.fuse = nil
+	}
+	return c
+}
+
+func randomSchedule(t *testing.T, opt options, seed int64, w *watch) {
+	c := chaos(t, opt, seed, w, false)
 	heal(t, c, seed)
-	for _, node := range c.nodes { // everybody consents to end
-		c.input(node, protocols.Request{ID: 7, Ask: protocols.AskClose{}, Now: c.now})
+	for i := range c.nodes { // everybody consents to end
+		c.close(i, 7)
 	}
 	for range 12 {
 		c.stabilize()
@@ -90,6 +163,7 @@ func randomSchedule(t *testing.T, n int, independent bool, seed int64) {
 		require.Contains(t, []string{"final", "settled"}, node.life.Status(), "seed %d", seed)
 	}
 	assertSameJournal(t, c, seed)
+	checkAnswers(t, c, seed)
 }
 
 // heal brings everybody up and lets time pass until nothing moves.
@@ -112,16 +186,37 @@ func heal(t *testing.T, c *cluster, seed int64) {
 		require.Equal(t, p.Head().Seq, p.Supported().Update.Seq, "seed %d: not everything is supported\n%s", seed, c.status())
 		require.Zero(t, p.InFlight(), "seed %d\n%s", seed, c.status())
 		require.Equal(t, "open", n.life.Status(), "seed %d\n%s", seed, strings.Join(n.notes, "\n"))
+		require.Empty(t, n.disk.pending, "seed %d: an event of %d is neither placed nor refused", seed, n.me)
 	}
 	assertSameJournal(t, c, seed)
 }
 
 func assertSameJournal(t *testing.T, c *cluster, seed int64) {
 	first, _ := c.nodes[0].life.Play()
-	var hashes []common.Hash = c.nodes[0].disk.hashes
 	for _, n := range c.nodes[1:] {
 		p, _ := n.life.Play()
 		require.Equal(t, first.Head().Journal.Root(), p.Head().Journal.Root(), "seed %d\n%s", seed, c.status())
-		require.Equal(t, hashes, n.disk.hashes, "seed %d", seed)
+		require.Equal(t, c.nodes[0].disk.hashes, n.disk.hashes, "seed %d", seed)
+	}
+}
+
+// checkAnswers: what an author was told about an event is true of the journal that counts.
+func checkAnswers(t *testing.T, c *cluster, seed int64) {
+	placed := make(map[string]bool)
+	for _, e := range c.nodes[0].disk.entries[:c.final.Seq] {
+		placed[string(e.Event.Payload)] = true
+	}
+	for _, n := range c.nodes {
+		for id, refused := range n.answered {
+			if id <= 1000 {
+				continue
+			}
+			is := placed[fmt.Sprintf("m%d", id)]
+			if refused == nil {
+				require.True(t, is, "seed %d: %d was told that %d is final, but it is not in the journal", seed, n.me, id)
+			} else if refused.Code != channel.CodeDiverged {
+				require.False(t, is, "seed %d: %d was told %q about %d, but it is in the journal", seed, n.me, refused, id)
+			}
+		}
 	}
 }

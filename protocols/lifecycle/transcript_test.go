@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/datadriven"
+	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/protocols"
 )
 
@@ -15,13 +16,18 @@ func TestTranscripts(t *testing.T) {
 		var c *cluster
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			if d.Cmd == "cluster" {
-				var n int
-				d.ScanArgs(t, "n", &n)
-				c = newCluster(t, n, d.HasArg("independent"))
+				opt := options{n: 2, independent: d.HasArg("independent"), sparse: d.HasArg("sparse"), ask: d.HasArg("ask")}
+				d.MaybeScanArgs(t, "n", &opt.n)
+				d.MaybeScanArgs(t, "sequencer", &opt.sequencer)
+				odd := -1
+				d.MaybeScanArgs(t, "odd", &odd)
+				opt.odd = []int{odd}
+				c = newCluster(t, opt)
 				return "ok\n"
 			}
 			c.t = t
 			c.trace.Reset()
+			c.quiet = d.HasArg("quiet")
 			c.command(t, d)
 			if c.trace.Len() == 0 {
 				return "ok\n"
@@ -42,13 +48,31 @@ func (c *cluster) command(t *testing.T, d *datadriven.TestData) {
 	switch d.Cmd {
 	case "propose":
 		c.propose(who())
+	case "open":
+		c.quiet = true
+		c.propose(0)
+		c.stabilize()
+		c.mine()
+		c.stabilize()
 	case "author":
-		n := c.nodes[who()]
+		ask := protocols.AskAuthor{Payload: []byte(d.Input)}
 		id := uint64(100)
 		d.MaybeScanArgs(t, "id", &id)
-		c.input(n, protocols.Request{ID: id, Ask: protocols.AskAuthor{Payload: []byte(d.Input)}, Now: c.now})
+		d.MaybeScanArgs(t, "notafter", &ask.NotAfter)
+		d.MaybeScanArgs(t, "nonce", &ask.Nonce)
+		repeat := 1
+		d.MaybeScanArgs(t, "repeat", &repeat)
+		for i := range repeat {
+			c.input(c.nodes[who()], protocols.Request{ID: id + uint64(i), Ask: ask, Now: c.now})
+		}
+	case "inject":
+		c.inject(t, d, who())
+	case "approve":
+		c.input(c.nodes[who()], protocols.Request{ID: 2, Ask: protocols.AskApprove{}, Now: c.now})
+	case "reject":
+		c.input(c.nodes[who()], protocols.Request{ID: 3, Ask: protocols.AskReject{Reason: d.Input}, Now: c.now})
 	case "close":
-		c.input(c.nodes[who()], protocols.Request{ID: 200, Ask: protocols.AskClose{}, Now: c.now})
+		c.close(who(), 200)
 	case "stabilize":
 		c.stabilize()
 	case "deliver", "drop", "dup":
@@ -56,10 +80,17 @@ func (c *cluster) command(t *testing.T, d *datadriven.TestData) {
 	case "mine":
 		c.mine()
 	case "reorg":
-		c.view.Funded, c.view.Final, c.view.Settled = false, false, false
-		c.view.Deposited = nil
-		for _, n := range c.nodes {
-			c.input(n, c.view)
+		c.reorg(d.HasArg("deposits"))
+	case "dies": // before=Sign, Send, …; count=2: before the second
+		var before string
+		count := 1
+		d.ScanArgs(t, "before", &before)
+		d.MaybeScanArgs(t, "count", &count)
+		c.nodes[who()].fuse = func(a protocols.Action) bool {
+			if fmt.Sprintf("%T", a) == "protocols."+before {
+				count--
+			}
+			return count == 0
 		}
 	case "crash":
 		c.crash(who())
@@ -76,15 +107,36 @@ func (c *cluster) command(t *testing.T, d *datadriven.TestData) {
 	}
 }
 
+// inject makes an event that the participant's own node would not make and brings it to the sequencer.
+func (c *cluster) inject(t *testing.T, d *datadriven.TestData, i int) {
+	n := c.nodes[i]
+	e := channel.Event{ChannelID: n.cfg.Rules.ID(), Author: n.me, Nonce: 1, Timestamp: c.now, Payload: []byte(d.Input)}
+	d.MaybeScanArgs(t, "nonce", &e.Nonce)
+	d.MaybeScanArgs(t, "notafter", &e.NotAfter)
+	ahead := uint64(0)
+	d.MaybeScanArgs(t, "ahead", &ahead)
+	e.Timestamp += ahead
+	sig, err := channel.Sign(n.cfg.Rules.Params.Domain().Digest(e), n.key)
+	if err != nil {
+		d.Fatalf(t, "%v", err)
+	}
+	c.send(n, n.cfg.Rules.Params.Sequencer, protocols.Submit{Event: channel.SignedEvent{Event: e, Signature: sig}})
+}
+
 // messages selects by from= and to= what is delivered, dropped or delivered twice.
 func (c *cluster) messages(t *testing.T, d *datadriven.TestData) {
-	from, to, max := -1, -1, 1<<20
+	from, to, max, kind := -1, -1, 1<<20, ""
 	d.MaybeScanArgs(t, "from", &from)
 	d.MaybeScanArgs(t, "to", &to)
 	d.MaybeScanArgs(t, "max", &max)
+	d.MaybeScanArgs(t, "kind", &kind)
 	var picked []envelope
 	c.net = slices.DeleteFunc(slices.Clone(c.net), func(e envelope) bool {
-		hit := (from < 0 || int(e.from) == from) && (to < 0 || int(e.to) == to) && len(picked) < max
+		m, err := protocols.DecodeMessage(e.msg)
+		if err != nil {
+			d.Fatalf(t, "%v", err)
+		}
+		hit := (kind == "" || m.Kind().String() == kind) && (from < 0 || int(e.from) == from) && (to < 0 || int(e.to) == to) && len(picked) < max
 		if hit {
 			picked = append(picked, e)
 		}

@@ -25,14 +25,16 @@ func (o *Objective) author(in protocols.Request, ask protocols.AskAuthor) []prot
 		return refuse(channel.CodeTooLarge, "payload of %d bytes, allowed are %d", len(ask.Payload), channel.MaxPayload)
 	case o.independent() && len(o.mine) >= protocols.MaxInFlight:
 		return refuse(channel.CodeNotReady, "%d of your events wait for support: try again when one is final", len(o.mine))
-	case !o.independent() && (len(o.flights) > 0 || len(o.mine) > 0):
-		return refuse(channel.CodeNotReady, "event %d is not supported by everybody yet: try again when it is", o.head.Seq+1)
+	case !o.independent() && (o.head.Seq != o.supported.Update.Seq || len(o.mine) > 0):
+		return refuse(channel.CodeNotReady, "event %d is not supported by everybody yet: try again when it is", max(o.head.Seq, o.supported.Update.Seq+1))
 	}
 	e := channel.Event{
 		ChannelID: o.cfg.Rules.ID(), Author: o.cfg.Me, Nonce: last + 1, NotAfter: ask.NotAfter, Timestamp: in.Now, Payload: ask.Payload,
 	}
 	if m := o.cfg.Rules.Module; m != nil && m.Manifest().Sparse && ask.Nonce != 0 {
-		e.Nonce = ask.Nonce
+		if e.Nonce = ask.Nonce; e.Nonce <= last {
+			return refuse(channel.CodeStale, "your newest nonce is %d, the next must be above it", last)
+		}
 	}
 	if len(o.mine) == 0 && len(o.flights) == 0 {
 		if _, verdict := o.cfg.Rules.Apply(o.head.State, o.head.Seq+1, &e); verdict.Status != channel.Accepted {
@@ -108,6 +110,9 @@ func (o *Objective) onRefusal(from uint8, m protocols.Refusal) []protocols.Actio
 		return nil
 	}
 	a := o.mine[i]
+	if channel.Code(m.Code) == channel.CodeStale && a.event.Nonce > o.head.State.Header.Nonces[o.cfg.Me] {
+		return []protocols.Action{o.sync(from)} // it, or another of its nonce, is in a part of the journal that we lack
+	}
 	o.mine = slices.Delete(slices.Clone(o.mine), i, i+1)
 	acts := []protocols.Action{
 		protocols.RecordPlaced{Nonce: a.event.Nonce},
@@ -123,16 +128,14 @@ func (o *Objective) failure(a authored, why *channel.Refusal) []protocols.Action
 	return []protocols.Action{protocols.Respond{ID: a.request, Err: why}}
 }
 
-// failMine ends the wait for our events; with keepPlaced those in the journal still wait for their support.
-func (o *Objective) failMine(why *channel.Refusal, keepPlaced bool) (acts []protocols.Action) {
-	var rest []authored
+// failMine ends the wait for our events, and forgets those that are not in the journal.
+func (o *Objective) failMine(why *channel.Refusal) (acts []protocols.Action) {
 	for _, a := range o.mine {
-		if keepPlaced && a.placed != 0 {
-			rest = append(rest, a)
-			continue
+		if a.placed == 0 {
+			acts = append(acts, protocols.RecordPlaced{Nonce: a.event.Nonce})
 		}
 		acts = append(acts, o.failure(a, why)...)
 	}
-	o.mine = rest
+	o.mine = nil
 	return acts
 }

@@ -29,7 +29,7 @@ func (o *Objective) extend(from uint8, first uint64, entries []channel.Entry, ta
 	if err := target.Signatures[sequencer].Verify(o.domain.Digest(u), signer); err != nil {
 		return o.drop(from, channel.CodeSignature, "the sequencer's: "+err.Error())
 	}
-	if i := o.flight(u.Seq); i >= 0 || u.Seq == o.signed.Seq {
+	if i := o.flight(u.Seq); i >= 0 || u.Seq == o.signed.Seq || u.Seq == o.supported.Update.Seq {
 		return o.known(from, i, target)
 	}
 	if u.Seq < o.head.Seq {
@@ -40,7 +40,7 @@ func (o *Objective) extend(from uint8, first uint64, entries []channel.Entry, ta
 	}
 	if o.sequencer() {
 		return o.halt(protocols.NoteHalted, u.Seq, channel.CodeConflict,
-			"our own signature on an Update we do not know: this store is older than what was signed (S6), do not play on from it")
+			"our own signature on an Update we do not know: this store is older than what was signed (S6), do not play on from it", target)
 	}
 	if len(o.flights) >= protocols.MaxInFlight {
 		return o.drop(from, channel.CodeBusy, "too many Updates wait for support")
@@ -55,7 +55,7 @@ func (o *Objective) extend(from uint8, first uint64, entries []channel.Entry, ta
 	acts, refused := trial.derive(entries, now)
 	if refused != nil {
 		if refused.Code == channel.CodeRejected && from == sequencer {
-			return o.diverge(trial.head.Seq+1, entries[trial.head.Seq-o.head.Seq].Hash(u.ChannelID), common.Hash{}, refused.Error())
+			return o.diverge(trial.head.Seq+1, entries[trial.head.Seq-o.head.Seq].Hash(u.ChannelID), common.Hash{}, refused.Error(), target)
 		}
 		return o.drop(from, refused.Code, refused.Detail)
 	}
@@ -78,7 +78,7 @@ func (o *Objective) extend(from uint8, first uint64, entries []channel.Entry, ta
 		if len(entries) > 0 {
 			event = entries[len(entries)-1].Hash(u.ChannelID)
 		}
-		return o.diverge(u.Seq, event, got.StateHash, fmt.Sprintf("we derive root %s and state %s", got.JournalRoot, got.StateHash))
+		return o.diverge(u.Seq, event, got.StateHash, fmt.Sprintf("we derive root %s and state %s", got.JournalRoot, got.StateHash), target)
 	}
 	sigs := make([]channel.Signature, o.n)
 	sigs[sequencer] = target.Signatures[sequencer]
@@ -87,15 +87,17 @@ func (o *Objective) extend(from uint8, first uint64, entries []channel.Entry, ta
 	return append(append(acts, o.sign(nil, sigs)...), o.merge(from, target)...)
 }
 
-// known handles an Update at a seq we already signed: the same again, or evidence against the sequencer.
+// known handles an Update at a seq that we signed, or that everybody signed: the same again, or evidence against the sequencer.
 func (o *Objective) known(from uint8, i int, target protocols.Head) []protocols.Action {
-	same := target.Update == o.signed
+	ours := protocols.Head{Update: o.signed}
 	if i >= 0 {
-		same = target.Update == o.flights[i].update
+		ours = protocols.Head{Update: o.flights[i].update, Signatures: o.flights[i].sigs}
+	} else if target.Update.Seq == o.supported.Update.Seq {
+		ours = protocols.Head{Update: o.supported.Update, Signatures: o.supported.Signatures}
 	}
-	if !same {
+	if target.Update != ours.Update {
 		return o.halt(protocols.NoteHalted, target.Update.Seq, channel.CodeConflict,
-			fmt.Sprintf("the sequencer signed two Updates at %d: dispute the channel", target.Update.Seq))
+			fmt.Sprintf("the sequencer signed two Updates at %d: dispute the channel", target.Update.Seq), ours, target)
 	}
 	acts := o.merge(from, target)
 	if i >= 0 && !o.flights[i].sigs[o.cfg.Me].IsZero() && target.Signatures[o.cfg.Me].IsZero() {
@@ -137,9 +139,9 @@ func (o *Objective) derive(entries []channel.Entry, now uint64) (acts []protocol
 	return acts, nil
 }
 
-func (o *Objective) diverge(seq uint64, event, state common.Hash, why string) []protocols.Action {
+func (o *Objective) diverge(seq uint64, event, state common.Hash, why string, evidence protocols.Head) []protocols.Action {
 	text := fmt.Sprintf("our derivation differs from the sequencer's at %d (%s): dispute the channel", seq, why)
-	acts := o.halt(protocols.NoteDiverged, seq, channel.CodeDiverged, text)
+	acts := o.halt(protocols.NoteDiverged, seq, channel.CodeDiverged, text, evidence)
 	return append(acts, protocols.ToOthers(o.n, o.cfg.Me, protocols.Diverged{Seq: seq, EventHash: event, StateHash: state})...)
 }
 
@@ -160,28 +162,48 @@ func (o *Objective) onCountersign(from uint8, m protocols.Countersign) []protoco
 		if m.Seq <= o.head.Seq {
 			return nil // a newer one will do
 		}
-		o.early = slices.Clone(o.early)
-		if len(o.early) >= int(o.n)*protocols.MaxInFlight {
-			o.early = o.early[1:]
-		}
-		o.early = append(o.early, earlySig{from, m.Seq, m.Signature})
+		o.keepEarly(earlySig{from, m.Seq, m.Signature})
 		return nil
 	}
 	return o.addSig(i, from, m.Signature, from)
 }
 
+// keepEarly keeps the newest signatures of each participant, so that nobody can push out another's.
+func (o *Objective) keepEarly(s earlySig) {
+	oldest, count := -1, 0
+	for i, e := range o.early {
+		if e.from != s.from {
+			continue
+		}
+		if oldest < 0 {
+			oldest = i
+		}
+		if e.seq == s.seq {
+			oldest, count = i, protocols.MaxInFlight
+			break
+		}
+		count++
+	}
+	o.early = slices.Clone(o.early)
+	if count >= protocols.MaxInFlight {
+		o.early = slices.Delete(o.early, oldest, oldest+1)
+	}
+	o.early = append(o.early, s)
+}
+
 // takeEarly gives a new flight the signatures that came before it. They are checked like any other; bad ones vanish.
-func (o *Objective) takeEarly(i int) {
+func (o *Objective) takeEarly(i int) (acts []protocols.Action) {
 	var rest []earlySig
 	for _, e := range o.early {
 		switch {
 		case e.seq == o.flights[i].update.Seq:
-			o.addSig(i, e.from, e.sig, e.from)
+			acts = append(acts, o.addSig(i, e.from, e.sig, e.from)...)
 		case e.seq > o.flights[i].update.Seq:
 			rest = append(rest, e)
 		}
 	}
 	o.early = rest
+	return acts
 }
 
 func (o *Objective) addSig(i int, who uint8, sig channel.Signature, from uint8) []protocols.Action {

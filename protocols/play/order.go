@@ -28,13 +28,13 @@ func (o *Objective) onSubmit(from uint8, e channel.SignedEvent, now uint64) []pr
 		return refuse(channel.CodeSignature, "the event: "+err.Error())
 	}
 	switch {
-	case o.phase != Playing:
-		return refuse(channel.CodePhase, "the channel is "+o.phase.String())
 	case e.Nonce <= o.head.State.Header.Nonces[e.Author]:
 		if o.inFlight(&e) {
 			return nil // sent twice; its author learns of it by the Update
 		}
 		return refuse(channel.CodeStale, "an event of this author with this or a higher nonce is in the journal")
+	case o.phase != Playing:
+		return refuse(channel.CodePhase, "the channel is "+o.phase.String())
 	case e.Timestamp > now+o.cfg.Skew:
 		return refuse(channel.CodePolicy, "the event's timestamp is ahead of the sequencer's clock: set the clock")
 	}
@@ -96,6 +96,16 @@ func (o *Objective) refuseEvent(a arrival, code channel.Code, text string) []pro
 	return append([]protocols.Action{protocols.RecordPlaced{Nonce: m.event.Nonce}}, o.failure(m, channel.Refuse(code, "%s", text))...)
 }
 
+// refuseWaiting answers whoever brought the events that will not be ordered any more.
+func (o *Objective) refuseWaiting(why *channel.Refusal) (acts []protocols.Action) {
+	queue := o.waiting
+	o.waiting = nil
+	for _, a := range queue {
+		acts = append(acts, o.refuseEvent(a, why.Code, why.Detail)...)
+	}
+	return acts
+}
+
 // order appends what waits, as one Update, when the Updates in flight allow another (S3: only the sequencer does this).
 func (o *Objective) order(now uint64) []protocols.Action {
 	if len(o.waiting) == 0 || len(o.flights) >= o.ahead() {
@@ -146,10 +156,9 @@ func (o *Objective) sign(entries []channel.Entry, known []channel.Signature) []p
 	copy(f.sigs, known)
 	o.flights = append(slices.Clone(o.flights), f)
 	o.signed = u
-	o.takeEarly(len(o.flights) - 1)
-	return []protocols.Action{
+	return append([]protocols.Action{
 		protocols.RecordSigned{Update: u},
 		protocols.Notify{Event: protocols.Notification{Kind: protocols.NoteAppended, Seq: u.Seq}},
 		protocols.Sign{Message: u},
-	}
+	}, o.takeEarly(len(o.flights)-1)...)
 }

@@ -98,8 +98,10 @@ type Objective struct {
 	flights   []flight       // oldest first, all above supported
 	mine      []authored     // oldest first
 	waiting   []arrival
-	early     []earlySig // countersignatures that came before the Update they are for
+	early     []earlySig // countersignatures that came before the Update they are for; bounded per sender
 	progress  uint64     // when something last moved, UNIX seconds
+	held      bool       // somebody wants to close; outlives a reorg and a restart, unlike the phase
+	halted    Halt       // counts only in phase Halted
 }
 
 type earlySig struct {
@@ -122,6 +124,7 @@ type Restored struct {
 	Supported Supported
 	Signed    channel.Update
 	Pending   []channel.SignedEvent
+	Halt      *Halt // nil: play did not halt
 }
 
 // Restore goes on where the records end. Resume gives the actions that follow from it.
@@ -133,6 +136,9 @@ func Restore(cfg *Config, r Restored) Objective {
 	if r.Signed.Seq > r.Supported.Update.Seq && r.Signed.Seq == r.Head.Seq {
 		o.flights = []flight{{update: r.Signed, state: r.Head.State, sigs: make([]channel.Signature, o.n)}}
 	}
+	if r.Halt != nil {
+		o.phase, o.halted = Halted, *r.Halt
+	}
 	for _, e := range r.Pending {
 		if e.Nonce > r.Head.State.Header.Nonces[cfg.Me] {
 			o.mine = append(o.mine, authored{event: e.Event, hash: e.StructHash()})
@@ -143,6 +149,9 @@ func Restore(cfg *Config, r Restored) Objective {
 
 // Resume signs again what may have been lost with the process: the same Update and the same events, nothing else.
 func (o Objective) Resume() []protocols.Action {
+	if o.phase == Halted {
+		return nil
+	}
 	var acts []protocols.Action
 	for _, f := range o.flights {
 		acts = append(acts, protocols.Sign{Message: f.update})
@@ -226,12 +235,7 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 	case protocols.ChainView:
 		acts = o.onChain(in)
 	case protocols.Hold:
-		if o.phase == Playing && in.Sign {
-			o.phase = Holding
-		} else if !in.Sign && o.phase != Halted {
-			o.phase = Stopped
-		}
-		acts = o.failMine(channel.Refuse(channel.CodePhase, "the channel is closing"), true)
+		acts = o.hold(in.Sign)
 	case protocols.Request:
 		if ask, ok := in.Ask.(protocols.AskAuthor); ok {
 			acts = o.author(in, ask)
@@ -242,6 +246,23 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 		acts = o.flush(in.Now)
 	}
 	return o, acts
+}
+
+// hold makes way for a Close. With sign, what is in flight may still become supported; without, our own Close was signed
+// and nothing that comes later counts (S5): not even the rest of the signatures on an Update that we signed before.
+func (o *Objective) hold(sign bool) []protocols.Action {
+	o.held = true
+	why := channel.Refuse(channel.CodePhase, "the channel is closing")
+	acts := o.refuseWaiting(why)
+	switch {
+	case o.phase == Halted:
+	case !sign:
+		o.phase, o.flights = Stopped, nil
+		acts = append(acts, o.failMine(why)...)
+	case o.phase == Playing:
+		o.phase = Holding
+	}
+	return acts
 }
 
 func (o *Objective) receive(in protocols.Received) []protocols.Action {
@@ -273,17 +294,21 @@ func (o *Objective) onChain(v protocols.ChainView) []protocols.Action {
 		if o.phase != Halted {
 			o.phase = Stopped
 		}
-		return o.failMine(channel.Refuse(channel.CodePhase, "the channel is final on chain"), false)
+		why := channel.Refuse(channel.CodePhase, "the channel is final on chain")
+		return append(o.refuseWaiting(why), o.failMine(why)...)
 	case v.Funded && o.phase == Waiting:
 		o.phase = Playing
+		if o.held {
+			o.phase = Holding
+		}
 		acts := []protocols.Action{protocols.Notify{Event: protocols.Notification{Kind: protocols.NoteOpen, Seq: o.head.Seq}}}
 		for i := uint8(0); i < o.n; i++ {
 			if i != o.cfg.Me {
-				acts = append(acts, o.sync(i))
+				acts = append(append(acts, o.sync(i)), o.resubmit(i)...)
 			}
 		}
 		return acts
-	case !v.Funded && o.phase == Playing:
+	case !v.Funded && (o.phase == Playing || o.phase == Holding):
 		o.phase = Waiting // the deposit was in a block that is gone (attack 24)
 	}
 	return nil
@@ -355,7 +380,8 @@ func (o *Objective) support(now uint64) []protocols.Action {
 
 // tick asks the peers where they stand when nothing moves although something should.
 func (o *Objective) tick(now uint64) []protocols.Action {
-	if o.phase == Waiting || o.phase == Halted || len(o.flights) == 0 && len(o.mine) == 0 && len(o.waiting) == 0 {
+	settled := o.head.Seq == o.supported.Update.Seq && len(o.mine) == 0 && len(o.waiting) == 0
+	if o.phase == Waiting || o.phase >= Stopped || settled {
 		o.progress = now
 		return nil
 	}
@@ -384,11 +410,4 @@ func (o *Objective) setSig(i int, who uint8, sig channel.Signature) {
 
 func (o *Objective) drop(from uint8, code channel.Code, text string) []protocols.Action {
 	return []protocols.Action{protocols.Drop{From: from, Code: code, Text: text}}
-}
-
-// halt stops for good: what we know is kept, nothing more is signed.
-func (o *Objective) halt(kind protocols.NoteKind, seq uint64, code channel.Code, text string) []protocols.Action {
-	o.phase = Halted
-	acts := []protocols.Action{protocols.Notify{Event: protocols.Notification{Kind: kind, Seq: seq, Code: code, Text: text}}}
-	return append(acts, o.failMine(channel.Refuse(code, "%s", text), false)...)
 }

@@ -25,11 +25,14 @@ func (o *Objective) onSync(from uint8, m protocols.Sync) []protocols.Action {
 	return []protocols.Action{protocols.SendEntries{To: from, From: m.Seq + 1, Heads: o.heads()}}
 }
 
-// heads are the Updates worth telling: the supported one and those in flight, newest last.
+// heads are the Updates worth telling: the supported one and those in flight, newest last. One that lacks the sequencer's
+// signature, after a restart, nobody could extend to.
 func (o *Objective) heads() []protocols.Head {
 	out := []protocols.Head{{Update: o.supported.Update, Signatures: o.supported.Signatures}}
 	for _, f := range o.flights {
-		out = append(out, protocols.Head{Update: f.update, Signatures: slices.Clone(f.sigs)})
+		if !f.sigs[o.cfg.Rules.Params.Sequencer].IsZero() {
+			out = append(out, protocols.Head{Update: f.update, Signatures: slices.Clone(f.sigs)})
+		}
 	}
 	return out
 }
@@ -44,7 +47,7 @@ func (o *Objective) onCatchUp(from uint8, m protocols.CatchUp, now uint64) (acts
 		}
 		if h.Update.Seq > o.signed.Seq && o.ours(h) {
 			return o.halt(protocols.NoteHalted, h.Update.Seq, channel.CodeConflict,
-				"our own signature on an Update we do not know: this store is older than what was signed (S6), do not play on from it")
+				"our own signature on an Update we do not know: this store is older than what was signed (S6), do not play on from it", h)
 		}
 		acts = append(acts, o.merge(from, h)...)
 	}
