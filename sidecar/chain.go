@@ -34,6 +34,8 @@ type ChainStep struct {
 	Facts   []ChainFact
 	Head    BlockPos // newest block delivered
 	Trusted BlockPos // newest block at the level of trust that policy demands; its facts count
+	// Safe and Finalized are kept for the next start; zero when the node has none.
+	Safe, Finalized BlockPos
 }
 
 // FactKind names what happened on chain.
@@ -113,7 +115,12 @@ type chainState struct {
 	head, trusted BlockPos
 }
 
-const cursorName = "chain"
+// Cursors in the store: how far the chain was read, and the older blocks a reorganisation while we are down goes back to.
+const (
+	cursorName      = "chain"
+	cursorSafe      = "chain-safe"
+	cursorFinalized = "chain-finalized"
+)
 
 func (e *Engine) restoreChain() error {
 	for _, c := range e.channels {
@@ -170,6 +177,11 @@ func (e *Engine) onStep(s ChainStep) {
 	}
 	if s.Rewind == nil {
 		e.batch.PutCursor(cursorName, s.Head.Number, s.Head.Hash)
+		for name, b := range map[string]BlockPos{cursorSafe: s.Safe, cursorFinalized: s.Finalized} {
+			if b.Hash != (common.Hash{}) {
+				e.batch.PutCursor(name, b.Number, b.Hash)
+			}
+		}
 	}
 	e.chain.head, e.chain.trusted = s.Head, s.Trusted
 	for id, c := range e.channels {

@@ -26,6 +26,7 @@ type Link struct {
 	sender *plugin.Submitter
 	reader adjudicator.Reader
 	from   plugin.BlockRef
+	known  []plugin.BlockRef // older blocks that were delivered: where to go back to when `from` was reorganised away meanwhile
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -99,7 +100,24 @@ func (l *Link) prepare(ctx context.Context, store *eventstore.Store) (err error)
 	if !ok && l.cfg.StartBlock > 0 {
 		l.from.Number = l.cfg.StartBlock - 1
 	}
+	if l.known, err = knownBlocks(store); err != nil {
+		return fmt.Errorf("read the chain cursors: %w", err)
+	}
 	return nil
+}
+
+func knownBlocks(store *eventstore.Store) (out []plugin.BlockRef, err error) {
+	for _, name := range []string{cursorSafe, cursorFinalized} {
+		c, err := store.Cursor(name)
+		if errors.Is(err, eventstore.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, plugin.BlockRef{Number: c.Number, Hash: c.Hash})
+	}
+	return out, nil
 }
 
 // Start begins to follow the chain.
@@ -110,7 +128,7 @@ func (l *Link) Start() {
 		defer l.wg.Done()
 		defer close(raw)
 		err := l.chain.Follow(l.ctx, plugin.FeedConfig{
-			Addresses: l.reader.Addresses(), Topics: adjudicator.Topics(), From: l.from, Start: l.cfg.StartBlock,
+			Addresses: l.reader.Addresses(), Topics: adjudicator.Topics(), From: l.from, Known: l.known, Start: l.cfg.StartBlock,
 		}, raw)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			l.log.Error("The chain can no longer be followed", "err", err)
@@ -140,7 +158,10 @@ func (l *Link) Start() {
 		defer l.wg.Done()
 		for {
 			select {
-			case r := <-l.sender.Results():
+			case r, ok := <-l.sender.Results():
+				if !ok {
+					return
+				}
 				l.sent(r)
 			case <-l.ctx.Done():
 				return
@@ -174,6 +195,7 @@ func (l *Link) read(s plugin.Step) ChainStep {
 	if b, ok := s.At(l.cfg.Trust); ok {
 		out.Trusted = posOf(b)
 	}
+	out.Safe, out.Finalized = posOf(s.Safe), posOf(s.Finalized)
 	for _, raw := range s.Logs {
 		fact, known, err := l.reader.DecodeLog(raw)
 		if err != nil {
