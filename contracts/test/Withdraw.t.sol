@@ -3,10 +3,13 @@ pragma solidity ^0.8.24;
 
 import {IAdjudicator} from "../src/interfaces/IAdjudicator.sol";
 import {ChannelTest, Deal} from "./ChannelTest.sol";
-import {EvilToken} from "./mocks/Tokens.sol";
-import {RevertingWallet, Wallet} from "./mocks/Wallets.sol";
+import {StdStorage, stdStorage} from "forge-std/StdStorage.sol";
+import {CallbackToken, EvilToken} from "./mocks/Tokens.sol";
+import {ReentrantWallet, RevertingWallet, Wallet} from "./mocks/Wallets.sol";
 
 contract WithdrawTest is ChannelTest {
+    using stdStorage for StdStorage;
+
     RevertingWallet internal wallet;
 
     function setUp() public override {
@@ -73,6 +76,25 @@ contract WithdrawTest is ChannelTest {
         evil.behave(EvilToken.Way.Honest);
         _withdraw(address(evil), stranger);
         assertEq(evil.balanceOf(stranger), STAKE);
+    }
+
+    /// @dev A deposit is measured by the balance before and after: nothing may leave in between.
+    function test_Attack16_NoWithdrawalInsideADeposit() public {
+        CallbackToken callback = new CallbackToken();
+        ReentrantWallet depositor = new ReentrantWallet();
+        callback.mint(address(adjudicator), STAKE);
+        stdstore.target(address(adjudicator)).sig("credits(address,address)").with_key(address(callback)).with_key(address(depositor))
+            .checked_write(STAKE);
+        Deal memory d = deal(2, 0, assetsOf(address(callback)));
+        d.params.participants[0].owner = address(depositor);
+        callback.mint(address(depositor), STAKE);
+        depositor.run(address(callback), 0, abi.encodeCall(callback.approve, (address(adjudicator), STAKE)));
+        depositor.aim(address(adjudicator), abi.encodeCall(adjudicator.withdraw, (address(callback), stranger)));
+        depositor.run(address(adjudicator), 0, abi.encodeCall(adjudicator.deposit, (d.params, d.funding, 0, 0)));
+        assertTrue(depositor.tried());
+        assertFalse(depositor.succeeded());
+        assertEq(adjudicator.held(idOf(d), address(callback)), STAKE);
+        assertEq(callback.balanceOf(address(adjudicator)), 2 * STAKE);
     }
 
     function test_Attack16_WithdrawIsNotReentered() public {
