@@ -1,0 +1,252 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/evmts/channels/adjudicator"
+	"github.com/evmts/channels/e2e/devnet"
+	"github.com/evmts/channels/e2e/story"
+	"github.com/evmts/channels/eventstore"
+	"github.com/evmts/channels/examples/raid"
+	"github.com/evmts/channels/sidecar"
+	"github.com/stretchr/testify/require"
+)
+
+// moment is when a sidecar is killed: as soon as another one sees the channel like this.
+type moment struct {
+	name   string
+	victim int
+	seen   func(*sidecar.ChannelInfo) bool
+}
+
+// Three raids, each of them with every sidecar killed while it opens, is played and closes. After each kill the raid goes
+// on; in the end all journals derive to one root and nobody has signed two Updates at one seq.
+func TestA13_KillAnyNodeAtAnyEvent(t *testing.T) {
+	d := network(t)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 13))
+	kills := 0
+	var ids []common.Hash
+	var players [][]*devnet.Player
+	for round := range 3 {
+		id, ps, n := killedRaid(t, d, round, random)
+		ids, players, kills = append(ids, id), append(players, ps), kills+n
+	}
+	require.GreaterOrEqual(t, kills, 12)
+	t.Logf("%d kills", kills)
+
+	ctx := within(t, 2*time.Minute)
+	require.NoError(t, d.StopSidecars(ctx))
+	defer func() {
+		for i := range d.Sidecars {
+			require.NoError(t, d.Restart(ctx, i))
+		}
+	}()
+	for i, id := range ids {
+		checkJournals(ctx, t, d, id)
+		checkFinal(t, d, id, players[i])
+	}
+	checkSignedOnce(t, d, ids)
+}
+
+// killedRaid opens, plays and closes a raid while sidecars are killed.
+func killedRaid(t *testing.T, d *devnet.Devnet, round int, random *rand.Rand) (id common.Hash, players []*devnet.Player, kills int) {
+	ctx := within(t, 90*time.Second)
+	req, err := d.RaidRequest()
+	require.NoError(t, err)
+	// A raid long enough for all kills; whether it is won does not matter here.
+	require.NoError(t, d.Foresee(&req, func(_ *raid.State, events uint64) bool { return events >= 60 }))
+	req.NoWait = true
+	require.NoError(t, dial(ctx, t, d.Sidecars[0]).CallContext(ctx, &id, "channels_open", req))
+	require.Equal(t, d.Params(req).ID(), id)
+
+	kill := func(m moment) {
+		t.Helper()
+		killAt(ctx, t, d, id, m)
+		kills++
+	}
+	// While it opens: at the proposal, at the deposits, when it is funded.
+	opening := []moment{
+		{"known to another", round, func(*sidecar.ChannelInfo) bool { return true }},
+		{"a deposit is on chain", (round + 1) % 3, func(i *sidecar.ChannelInfo) bool { return hasFact(i, sidecar.FactDeposited) }},
+		{"open", (round + 2) % 3, hasStatus("open")},
+	}
+	for _, m := range opening {
+		kill(m)
+	}
+	for _, s := range d.Sidecars {
+		require.NoError(t, await(ctx, s, id, hasStatus("open")))
+	}
+
+	playing, stop := context.WithCancel(ctx)
+	defer stop()
+	errs := make([]error, len(d.Sidecars))
+	var all sync.WaitGroup
+	for i := range d.Sidecars {
+		p := d.Player(i)
+		players = append(players, p)
+		all.Go(func() {
+			if errs[i] = p.Play(playing, id); errs[i] != nil {
+				stop()
+			}
+		})
+	}
+	for at := uint64(1); at < 50; at += 4 + random.Uint64N(8) {
+		kill(moment{fmt.Sprintf("event %d", at), random.IntN(3), headFrom(at)})
+	}
+	// While it closes: when the game is over, and when the chain has it.
+	kill(moment{"terminal", round, func(i *sidecar.ChannelInfo) bool { return i.Terminal }})
+	kill(moment{"final", (round + 1) % 3, hasStatus("final", "settled")})
+	all.Wait()
+	for i, err := range errs {
+		require.NoError(t, err, d.Sidecars[i].Name)
+	}
+	for i, s := range d.Sidecars {
+		wanted := []string{"final", "settled"}
+		if i == 0 {
+			wanted = wanted[1:] // the attestor's work is done when the World has the records
+		}
+		require.NoError(t, await(ctx, s, id, hasStatus(wanted...)))
+	}
+	return id, players, kills
+}
+
+func hasFact(info *sidecar.ChannelInfo, kind sidecar.FactKind) bool {
+	for _, f := range info.Facts {
+		if f.Kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// killAt waits until a sidecar that is not the victim sees the moment, kills, and starts the victim again.
+func killAt(ctx context.Context, t *testing.T, d *devnet.Devnet, id common.Hash, m moment) {
+	t.Helper()
+	witness := d.Sidecars[(m.victim+1)%len(d.Sidecars)]
+	require.NoError(t, await(ctx, witness, id, m.seen), "%s: %s", m.name, d.Sidecars[m.victim].Name)
+	require.NoError(t, d.Kill9(m.victim))
+	require.NoError(t, d.Restart(ctx, m.victim), "%s: %s", m.name, d.Sidecars[m.victim].Name)
+}
+
+// checkJournals replays all journals in fresh processes and compares them with each other and with the chain.
+func checkJournals(ctx context.Context, t *testing.T, d *devnet.Devnet, id common.Hash) {
+	t.Helper()
+	onChain, err := adjudicator.NewReader(d.Chain.Eth, d.Chain.Contracts).Channel(ctx, id)
+	require.NoError(t, err)
+	for _, s := range d.Sidecars {
+		j, err := story.VerifyJournal(ctx, d, s, id)
+		require.NoError(t, err)
+		require.Equal(t, story.Journal{
+			Name: s.Name, ChannelID: id, Seq: onChain.Seq, JournalRoot: onChain.JournalRoot, StateHash: onChain.StateHash, Supported: true, Terminal: true,
+		}, j)
+	}
+}
+
+func withStore(t *testing.T, s *devnet.Sidecar, use func(*eventstore.Store)) {
+	t.Helper()
+	store, err := eventstore.Open(filepath.Join(s.DataDir, "store"))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, store.Close()) }()
+	use(store)
+}
+
+// checkFinal: an event that a sidecar called final stands where it said, whatever was killed afterwards.
+func checkFinal(t *testing.T, d *devnet.Devnet, id common.Hash, players []*devnet.Player) {
+	t.Helper()
+	for _, s := range d.Sidecars {
+		withStore(t, s, func(store *eventstore.Store) {
+			for _, p := range players {
+				for _, f := range p.Final() {
+					entry, _, err := store.Entry(id, f.Seq)
+					require.NoError(t, err)
+					require.NotNil(t, entry.Event)
+					require.Equal(t, p.Seat, entry.Event.Author, "event %d", f.Seq)
+					require.Equal(t, f.Payload, entry.Event.Payload, "event %d", f.Seq)
+				}
+			}
+		})
+	}
+}
+
+// signing is one seq of one channel.
+type signing struct {
+	id  common.Hash
+	seq uint64
+}
+
+// checkSignedOnce reads every node's own log: what it signed, and what it holds everybody's signatures on. At one seq
+// there is one Update in all of them together.
+func checkSignedOnce(t *testing.T, d *devnet.Devnet, ids []common.Hash) {
+	t.Helper()
+	ours := make(map[common.Hash]bool)
+	for _, id := range ids {
+		ours[id] = true
+	}
+	seen := make(map[signing]eventstore.Head)
+	signed := 0
+	note := func(who string, id common.Hash, h eventstore.Head) {
+		if !ours[id] {
+			return
+		}
+		signed++
+		at := signing{id, h.Seq}
+		if first, ok := seen[at]; ok {
+			require.Equal(t, first, h, "%s: two Updates at %d of %s", who, h.Seq, id)
+		}
+		seen[at] = h
+	}
+	for _, s := range d.Sidecars {
+		withStore(t, s, func(store *eventstore.Store) {
+			for from := uint64(0); ; {
+				page, err := store.NodeEvents(from, 500)
+				require.NoError(t, err)
+				if len(page) == 0 {
+					break
+				}
+				for _, e := range page {
+					switch b := e.Body.(type) {
+					case *eventstore.StateSigned:
+						require.Equal(t, eventstore.Address(s.Session()), b.Signer)
+						note(s.Name, common.Hash(b.Channel), b.Head)
+					case *eventstore.SupportedUpdated:
+						note(s.Name, common.Hash(b.Channel), b.Head)
+					}
+				}
+				from = page[len(page)-1].Index + 1
+			}
+			for _, id := range ids {
+				checkSupported(t, s, store, id)
+			}
+		})
+	}
+	require.Greater(t, signed, 3*60*len(ids), "the nodes' logs hold what they signed")
+}
+
+// checkSupported: the last Update that a node signed is the one that it holds everybody's signature on.
+func checkSupported(t *testing.T, s *devnet.Sidecar, store *eventstore.Store, id common.Hash) {
+	t.Helper()
+	mine, err := store.Signed(id)
+	require.NoError(t, err)
+	supported, sigs, err := store.Supported(id)
+	require.NoError(t, err)
+	require.Equal(t, supported, mine, s.Name)
+	rec, err := store.Channel(id)
+	require.NoError(t, err)
+	require.Len(t, sigs, len(rec.Params.Participants))
+	digest := rec.Params.Domain().Digest(supported)
+	for i, p := range rec.Params.Participants {
+		require.NoError(t, sigs[i].Verify(digest, p.Signer), "%s holds the signature of %d", s.Name, i)
+	}
+	pending, err := store.Pending(id)
+	require.NoError(t, err)
+	require.Empty(t, pending, s.Name)
+}
