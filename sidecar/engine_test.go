@@ -56,6 +56,8 @@ func TestR2_RestartGoesOn(t *testing.T) {
 			a = startPeer(t, 1, a.dir, counter.Wasm, options)
 		}
 		acquaint(t, a, b)
+		waitOpen(t, a, id)
+		waitOpen(t, b, id)
 	}
 	require.Equal(t, want+1, submit(t, b, id))
 	var roots []common.Hash

@@ -140,6 +140,8 @@ func (l Lifecycle) Status() string {
 		return l.fund.Phase().String()
 	case l.began && l.play.Phase() == play.Halted:
 		return "halted"
+	case l.began && l.play.Phase() == play.Waiting: // after a restart, until the chain is seen again; or a reorg
+		return "waiting"
 	case l.defund.Phase() != directdefund.Idle:
 		return l.defund.Phase().String()
 	}
