@@ -57,6 +57,8 @@ type Objective struct {
 	since     uint64
 	submitted bool
 	again     uint64 // not submitted again before this, after a failure
+	payable   bool   // the chain shows the channel funded and not final
+	now       uint64 // of the newest Tick
 	progress  uint64
 }
 
@@ -169,7 +171,7 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 		acts = o.onChain(in)
 	case protocols.Submitted:
 		if in.Tx.Kind == protocols.TxConclude && in.Err != "" && o.phase != Final {
-			o.submitted, o.again = false, o.progress+o.cfg.Stall
+			o.submitted, o.again = false, o.now+o.cfg.Stall
 			acts = []protocols.Action{protocols.Notify{Event: protocols.Notification{
 				Kind: protocols.NoteRefused, Code: channel.CodeChain, Text: "conclude: " + in.Err,
 			}}}
@@ -240,10 +242,10 @@ func (o *Objective) unanimous() bool {
 
 // conclude submits when it is our turn.
 func (o *Objective) conclude() []protocols.Action {
-	if o.phase != Concluding || o.submitted || o.at.Signatures == nil {
+	if o.phase != Concluding || o.submitted || o.at.Signatures == nil || !o.payable {
 		return nil
 	}
-	if o.progress < o.again || !o.ourTurn(o.progress) {
+	if o.now < o.again || !o.ourTurn(o.now) {
 		return nil
 	}
 	o.submitted = true
@@ -293,6 +295,7 @@ func (o *Objective) tell(peer uint8) []protocols.Action {
 }
 
 func (o *Objective) onChain(v protocols.ChainView) []protocols.Action {
+	o.payable = v.Time != 0 && v.Funded && !v.Final
 	switch {
 	case v.Final && o.phase != Final:
 		o.phase = Final
@@ -306,26 +309,24 @@ func (o *Objective) onChain(v protocols.ChainView) []protocols.Action {
 		o.phase, o.submitted = Concluding, false
 		return append([]protocols.Action{o.save()}, o.conclude()...)
 	}
-	return nil
+	return o.conclude()
 }
 
 func (o *Objective) onTick(now uint64) (acts []protocols.Action) {
-	stalled := now >= o.progress+o.cfg.Stall
-	if stalled || o.phase == Concluding {
+	o.now = now
+	if now >= o.progress+o.cfg.Stall {
 		o.progress = now
-	}
-	switch o.phase {
-	case Consenting:
-		if stalled {
+		if o.phase == Consenting || o.phase == Concluding { // another may lack our Close although we hold everything
 			for i := uint8(0); i < o.n; i++ {
 				acts = append(acts, o.tell(i)...)
 			}
 		}
-	case Concluding:
+	}
+	if o.phase == Concluding {
 		if o.since == 0 {
 			o.since = now
 		}
-		acts = o.conclude()
+		acts = append(acts, o.conclude()...)
 	}
 	return acts
 }

@@ -35,10 +35,17 @@ type node struct {
 	asked      bool                      // its owner wants to close
 	halted     bool
 	signatures int
+	crashes    int
 	drops      []protocols.Drop
 	answers    []string
-	answered   map[uint64]*channel.Refusal
+	answered   map[uint64]answer
 	notes      []string
+}
+
+// answer to a request; after it, the sequencer may crash and forget what it refused.
+type answer struct {
+	refused *channel.Refusal
+	crashes int // of the sequencer, before
 }
 
 type envelope struct {
@@ -114,7 +121,7 @@ func newCluster(t testing.TB, opt options) *cluster {
 		}
 		c.nodes = append(c.nodes, &node{
 			me: uint8(i), key: keys[i], cfg: cfg, up: true, disk: newDisk(start.Journal.Peaks()[0]),
-			ever: make(map[uint64]channel.Update), answered: make(map[uint64]*channel.Refusal),
+			ever: make(map[uint64]channel.Update), answered: make(map[uint64]answer),
 		})
 	}
 	return c
@@ -245,7 +252,7 @@ func (c *cluster) act(n *node, a protocols.Action) []protocols.Action {
 		} else {
 			text += fmt.Sprintf("ok at %d", a.Seq)
 		}
-		n.answers, n.answered[a.ID] = append(n.answers, text), a.Err
+		n.answers, n.answered[a.ID] = append(n.answers, text), answer{a.Err, c.sequencer().crashes}
 		c.printf("  %d %s", n.me, text)
 	case protocols.Drop:
 		n.drops = append(n.drops, a)
@@ -389,7 +396,7 @@ func (c *cluster) execute(p pooled) (revert string) {
 		}
 		c.view.Settled = true
 	case protocols.TxRefund:
-		if c.view.Funded || c.now < fundingDeadline {
+		if c.view.Funded || c.view.Refunded || c.now < fundingDeadline {
 			return "no refund"
 		}
 		c.view.Refunded = true
@@ -418,7 +425,10 @@ func (c *cluster) reorg(deposits bool) {
 func (c *cluster) crash(i int) {
 	n := c.nodes[i]
 	n.up, n.life, n.fuse = false, lifecycle.Lifecycle{}, nil
+	n.crashes++
 }
+
+func (c *cluster) sequencer() *node { return c.nodes[c.nodes[0].cfg.Rules.Params.Sequencer] }
 
 func (c *cluster) restart(i int) {
 	n := c.nodes[i]

@@ -79,6 +79,15 @@ func (c *cluster) command(t *testing.T, d *datadriven.TestData) {
 		c.messages(t, d)
 	case "mine":
 		c.mine()
+	case "forget": // what it submitted never reaches a block
+		i := who()
+		c.pool = slices.DeleteFunc(slices.Clone(c.pool), func(p pooled) bool { return int(p.from) == i })
+	case "fail": // what is submitted reverts
+		pool := c.pool
+		c.pool = nil
+		for _, p := range pool {
+			c.input(c.nodes[p.from], protocols.Submitted{Tx: p.tx, Err: "execution reverted"})
+		}
 	case "reorg":
 		c.reorg(d.HasArg("deposits"))
 	case "dies": // before=Sign, Send, …; count=2: before the second

@@ -23,6 +23,7 @@ func (o *Objective) onSubmit(from uint8, e channel.SignedEvent, now uint64) []pr
 	case e.Author >= o.n:
 		return refuse(channel.CodeNotParticipant, "the event's author has no place in this channel")
 	}
+	hash := e.StructHash()
 	author := o.cfg.Rules.Params.Participants[e.Author].Signer
 	if err := e.Signature.Verify(o.domain.Digest(e.Event), author); err != nil {
 		return refuse(channel.CodeSignature, "the event: "+err.Error())
@@ -33,10 +34,12 @@ func (o *Objective) onSubmit(from uint8, e channel.SignedEvent, now uint64) []pr
 			return nil // sent twice; its author learns of it by the Update
 		}
 		return refuse(channel.CodeStale, "an event of this author with this or a higher nonce is in the journal")
+	case slices.Contains(o.refused, refusal{e.Author, hash}):
+		return refuse(channel.CodeRejected, "this event was refused before: make a new one")
 	case o.phase != Playing:
-		return refuse(channel.CodePhase, "the channel is "+o.phase.String())
+		return o.refuseEvent(arrival{e, from}, channel.CodePhase, "the channel is "+o.phase.String())
 	case e.Timestamp > now+o.cfg.Skew:
-		return refuse(channel.CodePolicy, "the event's timestamp is ahead of the sequencer's clock: set the clock")
+		return o.refuseEvent(arrival{e, from}, channel.CodePolicy, "the event's timestamp is ahead of the sequencer's clock: set the clock")
 	}
 	return o.enqueue(arrival{e, from})
 }
@@ -75,9 +78,11 @@ func (o *Objective) enqueue(a arrival) []protocols.Action {
 	return nil
 }
 
-// refuseEvent answers whoever brought an event that the sequencer does not order.
+// refuseEvent answers whoever brought an event that the sequencer does not order. The word holds: a copy of the event that
+// comes later, when the state is another one, is not ordered either.
 func (o *Objective) refuseEvent(a arrival, code channel.Code, text string) []protocols.Action {
 	if a.from != o.cfg.Me {
+		o.remember(refusal{a.event.Author, a.event.StructHash()})
 		if len(text) > 400 {
 			text = text[:400]
 		}
@@ -96,6 +101,23 @@ func (o *Objective) refuseEvent(a arrival, code channel.Code, text string) []pro
 	return append([]protocols.Action{protocols.RecordPlaced{Nonce: m.event.Nonce}}, o.failure(m, channel.Refuse(code, "%s", text))...)
 }
 
+// remember keeps the newest refusals of each author.
+func (o *Objective) remember(r refusal) {
+	same := func(x refusal) bool { return x.author == r.author }
+	count := 0
+	for _, x := range o.refused {
+		if same(x) {
+			count++
+		}
+	}
+	o.refused = slices.Clone(o.refused)
+	if count >= protocols.MaxInFlight {
+		i := slices.IndexFunc(o.refused, same)
+		o.refused = slices.Delete(o.refused, i, i+1)
+	}
+	o.refused = append(o.refused, r)
+}
+
 // refuseWaiting answers whoever brought the events that will not be ordered any more.
 func (o *Objective) refuseWaiting(why *channel.Refusal) (acts []protocols.Action) {
 	queue := o.waiting
@@ -107,8 +129,10 @@ func (o *Objective) refuseWaiting(why *channel.Refusal) (acts []protocols.Action
 }
 
 // order appends what waits, as one Update, when the Updates in flight allow another (S3: only the sequencer does this).
+// After a restart it waits until everybody said where they stand: a store that is older than what was signed would sign
+// something else at the same seq (S6, attack 25). Without everybody nothing could become supported anyway.
 func (o *Objective) order(now uint64) []protocols.Action {
-	if len(o.waiting) == 0 || len(o.flights) >= o.ahead() {
+	if len(o.waiting) == 0 || len(o.flights) >= o.ahead() || o.unheard != 0 {
 		return nil
 	}
 	var acts []protocols.Action

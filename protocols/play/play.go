@@ -100,8 +100,10 @@ type Objective struct {
 	waiting   []arrival
 	early     []earlySig // countersignatures that came before the Update they are for; bounded per sender
 	progress  uint64     // when something last moved, UNIX seconds
+	refused   []refusal  // what this sequencer refused, newest last; bounded per author
 	held      bool       // somebody wants to close; outlives a reorg and a restart, unlike the phase
 	halted    Halt       // counts only in phase Halted
+	unheard   uint16     // participants, by bit, of whom we do not know since a restart that they hold nothing above our head
 }
 
 type earlySig struct {
@@ -110,12 +112,20 @@ type earlySig struct {
 	sig  channel.Signature
 }
 
+// refusal is an event that its author was told will not stand.
+type refusal struct {
+	author uint8
+	hash   common.Hash
+}
+
 const maxWaiting = 4 * protocols.MaxInFlight
 
 // Start begins at the genesis, whose Update everybody signed.
 func Start(cfg *Config, genesis Point, sigs []channel.Signature) Objective {
 	u := genesis.Update(cfg.Rules.ID())
-	return Restore(cfg, Restored{Head: genesis, Supported: Supported{u, genesis.State, sigs}, Signed: u})
+	o := Restore(cfg, Restored{Head: genesis, Supported: Supported{u, genesis.State, sigs}, Signed: u})
+	o.unheard = 0
+	return o
 }
 
 // Restored is what the store knows of a channel.
@@ -136,6 +146,7 @@ func Restore(cfg *Config, r Restored) Objective {
 	if r.Signed.Seq > r.Supported.Update.Seq && r.Signed.Seq == r.Head.Seq {
 		o.flights = []flight{{update: r.Signed, state: r.Head.State, sigs: make([]channel.Signature, o.n)}}
 	}
+	o.unheard = (1<<o.n - 1) &^ (1 << cfg.Me)
 	if r.Halt != nil {
 		o.phase, o.halted = Halted, *r.Halt
 	}

@@ -13,14 +13,15 @@ func (o *Objective) sync(peer uint8) protocols.Action {
 }
 
 func (o *Objective) onSync(from uint8, m protocols.Sync) []protocols.Action {
+	if m.Seq <= o.head.Seq && m.Supported <= o.head.Seq {
+		o.unheard &^= 1 << from
+	}
 	switch {
 	case m.Seq > o.head.Seq:
 		return []protocols.Action{o.sync(from)}
 	case m.Seq == o.head.Seq && m.Root != o.head.Journal.Root():
 		return append(o.drop(from, channel.CodeDiverged, "its journal of the same length has another root"),
 			protocols.Send{To: from, Body: protocols.Diverged{Seq: o.head.Seq, StateHash: o.head.Hash}})
-	case m.Seq == o.head.Seq && m.Supported == o.supported.Update.Seq && len(o.flights) == 0:
-		return nil
 	}
 	return []protocols.Action{protocols.SendEntries{To: from, From: m.Seq + 1, Heads: o.heads()}}
 }
@@ -52,6 +53,9 @@ func (o *Objective) onCatchUp(from uint8, m protocols.CatchUp, now uint64) (acts
 		acts = append(acts, o.merge(from, h)...)
 	}
 	last := m.Heads[len(m.Heads)-1]
+	if last.Update.Seq <= o.head.Seq {
+		o.unheard &^= 1 << from
+	}
 	if last.Update.Seq == 0 || last.Update.Seq <= o.supported.Update.Seq {
 		return acts // genesis and settled heads need no sequencer's signature of their own
 	}
