@@ -190,6 +190,20 @@ func TestF7_FollowGoesOnFromItsCursor(t *testing.T) {
 	require.Len(t, f.logs, 10)
 }
 
+// A node that was restarted while the chain stood still has to know where it stands, and what time it is, without a block.
+func TestF7_FollowThatStartsAtTheHeadSaysSo(t *testing.T) {
+	t.Parallel()
+	n := startChain(t, anvil.Options{})
+	require.NoError(t, n.Mine(context.Background(), 3))
+	c := dial(t, testConfig(n.URL()))
+	head, err := c.Head(context.Background(), plugin.Unsafe)
+	require.NoError(t, err)
+	f := follow(t, c, plugin.FeedConfig{From: plugin.BlockRef{Number: head.Number, Hash: head.Hash}})
+	require.True(t, f.next(10*time.Second), "no Step")
+	require.Equal(t, head, f.last.Unsafe)
+	require.Equal(t, 1, f.steps)
+}
+
 func TestA12_FollowRewindsAReorganisation(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

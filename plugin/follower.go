@@ -97,8 +97,11 @@ func (f *follower) cursorStands(ctx context.Context, h heads) (stands, wait bool
 	if h.latest.Number >= f.cursor.Number {
 		f.behindSince = time.Time{}
 		switch {
+		case h.latest.Hash == f.cursor.Hash:
+			f.cursor = h.latest // one that was kept over a restart is number and hash only, but Steps tell the time
+			return true, false, nil
 		case h.latest.Number == f.cursor.Number:
-			return h.latest.Hash == f.cursor.Hash, false, nil
+			return false, false, nil
 		case h.latest.ParentHash == f.cursor.Hash:
 			return true, false, nil
 		}
@@ -243,7 +246,8 @@ func (f *follower) extendByRange(ctx context.Context, h heads) error {
 
 // emitLevels delivers a Step when only the trust in delivered blocks changed.
 func (f *follower) emitLevels(ctx context.Context, h heads) error {
-	if capAt(h.safe, f.cursor).Hash == f.last.safe.Hash && capAt(h.finalized, f.cursor).Hash == f.last.finalized.Hash {
+	told := f.last.latest.Hash != common.Hash{} // a follower that starts at the head says so once, or nobody would know it
+	if told && capAt(h.safe, f.cursor).Hash == f.last.safe.Hash && capAt(h.finalized, f.cursor).Hash == f.last.finalized.Hash {
 		return nil
 	}
 	return f.emit(ctx, Step{Unsafe: f.cursor}, len(f.recent), nil, h)
