@@ -157,12 +157,22 @@ func (p *Player) turn(ctx context.Context, c *rpc.Client, id common.Hash, bot *r
 		began := time.Now()
 		var done sidecar.Submitted
 		if err := c.CallContext(ctx, &done, "channels_submit", id, hexutil.Bytes(payload), nil); err != nil {
+			if sidecar.ErrorCode(err) == channel.CodeRejected && p.moved(ctx, c, id, state.Seq) {
+				continue
+			}
 			return false, p.judge(err)
 		}
 		p.mu.Lock()
 		p.final = append(p.final, Final{done.Seq, payload, time.Since(began)})
 		p.mu.Unlock()
 	}
+}
+
+// moved tells whether the channel is further than seq: what was rejected may have been meant for a state that is gone, as
+// when an event of before a restart found its place in between.
+func (p *Player) moved(ctx context.Context, c *rpc.Client, id common.Hash, seq uint64) bool {
+	var state sidecar.StateInfo
+	return c.CallContext(ctx, &state, "channels_state", id, nil) == nil && state.Seq > seq
 }
 
 func isChoice(state []byte) bool {
