@@ -15,10 +15,11 @@ help: ## list the targets
 prerequisites:
 	@tools/prerequisites.sh
 
-# npm ci is run again whenever what is locked changes.
+# Runs again whenever what is locked changes. Not `npm ci`: it wants the packages of every platform in the lock file, and a
+# registry need not have those of platforms that nobody here uses; install follows the lock file too and does not write it.
 build/.npm-installed: package-lock.json package.json .npmrc | prerequisites
 	@echo "installing npm packages (once; about a minute)"
-	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	npm install --no-save --ignore-scripts --no-audit --no-fund --loglevel=error
 	@mkdir -p build && touch $@
 
 .PHONY: deps
