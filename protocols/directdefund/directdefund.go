@@ -58,6 +58,7 @@ type Objective struct {
 	submitted bool
 	again     uint64 // not submitted again before this, after a failure
 	payable   bool   // the chain shows the channel funded and not final
+	endSeq    uint64 // where the chain ended the channel
 	now       uint64 // of the newest Tick
 	progress  uint64
 }
@@ -184,7 +185,7 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 
 func (o *Objective) onAsk(in protocols.Request) []protocols.Action {
 	if o.phase == Final {
-		return []protocols.Action{protocols.Respond{ID: in.ID}}
+		return []protocols.Action{protocols.Respond{ID: in.ID, Seq: o.endSeq}}
 	}
 	if len(o.requests) >= maxRequests {
 		return []protocols.Action{protocols.Respond{ID: in.ID, Err: channel.Refuse(channel.CodeBusy, "%d requests to close wait already", maxRequests)}}
@@ -295,7 +296,7 @@ func (o *Objective) tell(peer uint8) []protocols.Action {
 }
 
 func (o *Objective) onChain(v protocols.ChainView) []protocols.Action {
-	o.payable = v.Time != 0 && v.Funded && !v.Final
+	o.payable, o.endSeq = v.Time != 0 && v.Funded && !v.Final, v.FinalSeq
 	switch {
 	case v.Final && o.phase != Final:
 		o.phase = Final

@@ -39,13 +39,15 @@ type node struct {
 	drops      []protocols.Drop
 	answers    []string
 	answered   map[uint64]answer
+	requested  map[uint64]int // crashes of the sequencer before the request
 	notes      []string
 }
 
-// answer to a request; after it, the sequencer may crash and forget what it refused.
+// answer to a request. A sequencer that crashes forgets what it refused.
 type answer struct {
 	refused *channel.Refusal
-	crashes int // of the sequencer, before
+	crashed bool // the sequencer, between request and answer
+	crashes int  // of the sequencer, before the answer
 }
 
 type envelope struct {
@@ -121,7 +123,7 @@ func newCluster(t testing.TB, opt options) *cluster {
 		}
 		c.nodes = append(c.nodes, &node{
 			me: uint8(i), key: keys[i], cfg: cfg, up: true, disk: newDisk(start.Journal.Peaks()[0]),
-			ever: make(map[uint64]channel.Update), answered: make(map[uint64]answer),
+			ever: make(map[uint64]channel.Update), answered: make(map[uint64]answer), requested: make(map[uint64]int),
 		})
 	}
 	return c
@@ -171,6 +173,7 @@ func (c *cluster) input(n *node, in protocols.Input) {
 	case protocols.ChainView:
 		n.seen = in
 	case protocols.Request:
+		n.requested[in.ID] = c.sequencer().crashes
 		if _, ok := in.Ask.(protocols.AskClose); ok {
 			n.asked = true
 		}
@@ -252,7 +255,7 @@ func (c *cluster) act(n *node, a protocols.Action) []protocols.Action {
 		} else {
 			text += fmt.Sprintf("ok at %d", a.Seq)
 		}
-		n.answers, n.answered[a.ID] = append(n.answers, text), answer{a.Err, c.sequencer().crashes}
+		n.answers, n.answered[a.ID] = append(n.answers, text), answer{a.Err, n.requested[a.ID] != c.sequencer().crashes, c.sequencer().crashes}
 		c.printf("  %d %s", n.me, text)
 	case protocols.Drop:
 		n.drops = append(n.drops, a)
