@@ -164,7 +164,7 @@ func (m Refusal) check() error {
 }
 func (m Submit) check() error { return checkEvent(&m.Event) }
 func (m Append) check() error {
-	if len(m.Entries) == 0 || m.From == 0 || m.Update.Seq != m.From+uint64(len(m.Entries))-1 {
+	if len(m.Entries) == 0 || m.From == 0 || m.Update.Seq < m.From || m.Update.Seq != m.From+uint64(len(m.Entries))-1 {
 		return fmt.Errorf("%d entries from %d do not end at %d", len(m.Entries), m.From, m.Update.Seq)
 	}
 	return checkEntries(m.Entries)
@@ -172,7 +172,7 @@ func (m Append) check() error {
 func (Countersign) check() error { return nil }
 func (Sync) check() error        { return nil }
 func (m CatchUp) check() error {
-	if m.From == 0 || len(m.Heads) > MaxInFlight+1 || len(m.Proof) > maxProofLen {
+	if m.From == 0 || m.From+uint64(len(m.Entries)) < m.From || len(m.Heads) > MaxInFlight+1 || len(m.Proof) > maxProofLen {
 		return fmt.Errorf("from %d, %d heads, %d proof nodes", m.From, len(m.Heads), len(m.Proof))
 	}
 	for _, h := range m.Heads {

@@ -350,7 +350,7 @@ func TestA2_AppendThatDoesNotFit(t *testing.T) {
 	c.refuses(2, 1, protocols.CatchUp{From: 4, Entries: entries, Heads: []protocols.Head{head}}, channel.CodeMalformed) // beyond the Update
 	c.refuses(2, 1, protocols.CatchUp{From: 4, Entries: entries}, channel.CodeMalformed)                                // without a head
 	c.refuses(2, 1, protocols.CatchUp{From: 4, Heads: []protocols.Head{{Update: u, Signatures: head.Signatures[:2]}}}, channel.CodeMalformed)
-	c.refuses(2, 1, protocols.CatchUp{From: 1<<64 - 1, Entries: entries, Heads: []protocols.Head{head}}, channel.CodeGap)
+	c.refuses(2, 1, protocols.CatchUp{From: 1<<64 - 3, Entries: entries, Heads: []protocols.Head{head}}, channel.CodeGap)
 	c.net = nil
 	elsewhere := u
 	elsewhere.ChannelID[0]++
