@@ -46,7 +46,8 @@ type folder struct {
 	id      common.Hash
 }
 
-func openFolder(ctx *cli.Context) (f *folder, err error) {
+// openStore opens the data folder and finds the channel in it.
+func openStore(ctx *cli.Context) (f *folder, err error) {
 	path := filepath.Join(ctx.String(dataDirFlag.Name), "store")
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("there is no data folder of a sidecar: give it with --data-dir: %w", err)
@@ -60,6 +61,20 @@ func openFolder(ctx *cli.Context) (f *folder, err error) {
 	if f.store, err = eventstore.Open(path); err != nil {
 		return f, err
 	}
+	f.id, err = f.choose(ctx.String(idFlag.Name))
+	return f, err
+}
+
+// openFolder opens the data folder with the modules that the flags name.
+func openFolder(ctx *cli.Context) (f *folder, err error) {
+	if f, err = openStore(ctx); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.close())
+		}
+	}()
 	if f.engine, err = derivation.NewEngine(derivation.Config{}); err != nil {
 		return f, err
 	}
@@ -68,8 +83,7 @@ func openFolder(ctx *cli.Context) (f *folder, err error) {
 		return f, err
 	}
 	f.modules = sidecar.ModulesOf(library)
-	f.id, err = f.choose(ctx.String(idFlag.Name))
-	return f, err
+	return f, nil
 }
 
 func (f *folder) choose(text string) (id common.Hash, err error) {

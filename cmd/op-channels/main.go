@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/ethereum-optimism/optimism/op-service/cliapp"
 	"github.com/ethereum-optimism/optimism/op-service/ctxinterrupt"
@@ -49,7 +50,27 @@ Start here:
    op-channels run --help         the sidecar itself`
 	app.ExitErrHandler = func(*cli.Context, error) {} // main prints errors, once
 	app.Commands = []*cli.Command{runCommand(), channelCommand(), journalCommand(), moduleCommand(), nodeCommand(), devnetCommand(), demoCommand()}
+	refuseLateFlags(app.Commands)
 	return app
+}
+
+// refuseLateFlags makes a flag behind an argument an error: the parser would take it for an argument and drop it.
+func refuseLateFlags(commands []*cli.Command) {
+	for _, c := range commands {
+		refuseLateFlags(c.Subcommands)
+		action := c.Action
+		if action == nil {
+			continue
+		}
+		c.Action = func(ctx *cli.Context) error {
+			for _, a := range ctx.Args().Slice() {
+				if strings.HasPrefix(a, "--") {
+					return fmt.Errorf("%s stands behind an argument: put the flags of `%s` before %s", a, ctx.Command.Name, ctx.Args().First())
+				}
+			}
+			return action(ctx)
+		}
+	}
 }
 
 func runCommand() *cli.Command {

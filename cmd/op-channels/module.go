@@ -20,6 +20,14 @@ func moduleCommand() *cli.Command {
 		Subcommands: []*cli.Command{{
 			Name: "info", Usage: "check a module and print its hash and limits", ArgsUsage: "FILE…", Flags: []cli.Flag{jsonFlag}, Action: moduleInfo,
 			Description: "Reads NAME.wasm with its limits from NAME.manifest.json beside it, loads it as a sidecar would, and prints what channels name in Params.moduleHash.",
+		}, {
+			Name: "check", Usage: "is a module accepted, and how much of its limits does a game use", ArgsUsage: "FILE", Flags: append([]cli.Flag{jsonFlag}, gameFlags...), Action: checkModule,
+			Description: "Every place that is refused is named with function, offset and opcode. With a game (--script or --data-dir) its worst fuel is printed too.",
+		}, {
+			Name: "run", Usage: "play a game on a module, off chain and without keys", ArgsUsage: "FILE", Flags: append([]cli.Flag{jsonFlag}, gameFlags...), Action: runModule,
+		}, {
+			Name: "diff", Usage: "play one game on two modules and show where they part", ArgsUsage: "FILE FILE", Flags: append([]cli.Flag{jsonFlag}, gameFlags...), Action: diffModules,
+			Description: "Exits with 1 when statuses or states differ at any event.",
 		}},
 	}
 }
