@@ -133,8 +133,10 @@ func (o Objective) Resume() (acts []protocols.Action) {
 	switch {
 	case o.phase == Draining:
 		acts = append(acts, protocols.HoldPlay{Hold: protocols.Hold{Sign: true}})
-	case o.phase == Consenting, o.phase == Concluding && o.mine != (channel.Close{}):
+	case o.mine != (channel.Close{}):
 		acts = append(acts, protocols.HoldPlay{}, protocols.Sign{Message: o.mine})
+	case o.phase == Final: // nothing is signed any more, not even what was decided before
+		acts = append(acts, protocols.HoldPlay{})
 	case slices.ContainsFunc(o.sigs, func(s channel.Signature) bool { return !s.IsZero() }): // somebody else wants to close
 		acts = append(acts, protocols.HoldPlay{Hold: protocols.Hold{Sign: true}})
 	}
