@@ -18,6 +18,7 @@ import (
 	"github.com/evmts/channels/examples/counter"
 	"github.com/evmts/channels/examples/raid"
 	"github.com/evmts/channels/sidecar"
+	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 )
 
@@ -110,8 +111,11 @@ func TestA1_BadProposalsAreRefused(t *testing.T) {
 		spoil func(*sidecar.OpenArgs)
 		code  channel.Code
 	}{
-		"a module that nobody has":          {func(r *sidecar.OpenArgs) { r.ModuleHash[0] ^= 1 }, channel.CodeUnknownModule},
-		"a force quota below the module's":  {func(r *sidecar.OpenArgs) { r.ForceQuota = raid.MaxEvents - 1 }, channel.CodePolicy},
+		"a module that nobody has":         {func(r *sidecar.OpenArgs) { r.ModuleHash[0] ^= 1 }, channel.CodeUnknownModule},
+		"a force quota below the module's": {func(r *sidecar.OpenArgs) { r.ForceQuota = raid.MaxEvents - 1 }, channel.CodePolicy},
+		"a stake above our limit": {func(r *sidecar.OpenArgs) {
+			r.Funding[0].Amounts[0] = *uint256.MustFromDecimal("10000000000000000001")
+		}, channel.CodePolicy},
 		"another owner for us":              {func(r *sidecar.OpenArgs) { r.Participants[0].Owner = r.Participants[1].Owner }, channel.CodePolicy},
 		"a channel without us":              {func(r *sidecar.OpenArgs) { r.Participants[0].Signer = common.Address{1} }, channel.CodeNotParticipant},
 		"one session key twice":             {func(r *sidecar.OpenArgs) { r.Participants[1].Signer = r.Participants[0].Signer }, channel.CodeParams},
@@ -203,7 +207,7 @@ func TestA1_SidecarRefusesToStart(t *testing.T) {
 	t.Run("twice on one data folder", func(t *testing.T) {
 		same := elsewhere(t)
 		said := startRefused(t, bob, func(args []string) []string { return with("--data-dir", bob.DataDir)(same(args)) })
-		require.Contains(t, strings.ToLower(said), "lock")
+		require.Contains(t, said, "in use by another process")
 	})
 	t.Run("without a session key", func(t *testing.T) {
 		require.Contains(t, startRefused(t, bob, elsewhere(t, with("--session-key", filepath.Join(t.TempDir(), "none")))), "--session-key")

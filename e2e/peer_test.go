@@ -27,7 +27,7 @@ func stranger(t *testing.T, d *devnet.Devnet, change func(*p2p.Config)) *p2p.Tra
 	ctx := within(t, 30*time.Second)
 	key, err := crypto.GenerateKey()
 	require.NoError(t, err)
-	cfg := p2p.Config{Key: key, Network: networkName(d), Static: []string{d.Sidecars[0].Multiaddr}}
+	cfg := p2p.Config{Key: key, Network: networkName(d)}
 	change(&cfg)
 	node, err := p2p.New(cfg)
 	require.NoError(t, err)
@@ -35,6 +35,8 @@ func stranger(t *testing.T, d *devnet.Devnet, change func(*p2p.Config)) *p2p.Tra
 	var addr common.Address
 	require.NoError(t, dial(ctx, t, d.Sidecars[0]).CallContext(ctx, &addr, "channels_addPeer", node.Addrs()[0]))
 	require.Equal(t, node.Address(), addr)
+	// Only now: before, the operator would refuse a stranger for being one.
+	require.NoError(t, node.AddStaticPeer(d.Sidecars[0].Session(), []string{d.Sidecars[0].Multiaddr}))
 	return node
 }
 

@@ -43,8 +43,8 @@ packages of the repository (make deps).`,
 }
 
 func runDemo(ctx *cli.Context) (err error) {
-	run, cancel := context.WithCancel(ctxinterrupt.WithCancelOnInterrupt(ctx.Context))
-	defer cancel()
+	run, stop := interruptible(ctx)
+	defer stop()
 	binary, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
@@ -75,6 +75,12 @@ func runDemo(ctx *cli.Context) (err error) {
 		return keepDemo(run, ctx, d)
 	}
 	return nil
+}
+
+// interruptible is a context that ends with the first SIGINT or SIGTERM.
+func interruptible(ctx *cli.Context) (run context.Context, stop func()) {
+	host, stop := ctxinterrupt.WithSignalWaiter(ctx.Context)
+	return ctxinterrupt.WithCancelOnInterrupt(host), stop
 }
 
 // keepDemo starts the sidecars again, which were stopped to read their journals.

@@ -14,7 +14,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/ethereum-optimism/optimism/op-service/ctxinterrupt"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/evmts/channels/e2e/devnet"
@@ -53,7 +52,8 @@ func runDevnet(ctx *cli.Context) (err error) {
 	if ctx.Args().Present() {
 		return fmt.Errorf("devnet takes no argument %q: see op-channels devnet --help", ctx.Args().First())
 	}
-	run := ctxinterrupt.WithCancelOnInterrupt(ctx.Context)
+	run, stop := interruptible(ctx)
+	defer stop()
 	binary, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
@@ -174,7 +174,6 @@ func relative(path string) string {
 }
 
 func playDevnet(ctx *cli.Context) error {
-	run := ctxinterrupt.WithCancelOnInterrupt(ctx.Context)
 	f, err := devnet.ReadFile(ctx.String("dir"))
 	if err != nil {
 		return err
@@ -187,10 +186,10 @@ func playDevnet(ctx *cli.Context) error {
 	if hand != "" && !slices.ContainsFunc(f.Sidecars, func(s devnet.FileSidecar) bool { return s.Name == hand }) {
 		return fmt.Errorf("--by-hand %s: there is no such sidecar in this devnet", hand)
 	}
-	if err := checkRaid(run, f, id); err != nil {
+	if err := checkRaid(ctx.Context, f, id); err != nil {
 		return err
 	}
-	run, cancel := context.WithCancel(run)
+	run, cancel := context.WithCancel(ctx.Context)
 	defer cancel()
 	errs := make([]error, len(f.Sidecars))
 	var all sync.WaitGroup

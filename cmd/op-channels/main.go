@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/ethereum-optimism/optimism/op-service/cliapp"
-	"github.com/ethereum-optimism/optimism/op-service/ctxinterrupt"
 	oplog "github.com/ethereum-optimism/optimism/op-service/log"
 	"github.com/evmts/channels/sidecar"
 	"github.com/evmts/channels/sidecar/flags"
@@ -22,8 +21,8 @@ var version = "v0.1.0-dev"
 
 func main() {
 	app := newApp()
-	ctx := ctxinterrupt.WithSignalWaiterMain(context.Background())
-	if err := app.RunContext(ctx, os.Args); err != nil {
+	// Commands that have something to end in order wait for signals themselves; the others end at once, as any tool does.
+	if err := app.RunContext(context.Background(), os.Args); err != nil {
 		fmt.Fprintln(os.Stderr, "op-channels:", err)
 		os.Exit(exitCode(err))
 	}

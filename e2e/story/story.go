@@ -48,7 +48,12 @@ type teller struct {
 
 // Tell plays a raid on a devnet, stops its sidecars and checks everything. The Summary is what is known when it ends; an
 // error wraps ErrCheck when a promise was not kept, and names it.
-func Tell(ctx context.Context, d *devnet.Devnet, o Options) (*Summary, error) {
+func Tell(ctx context.Context, d *devnet.Devnet, o Options) (sum *Summary, err error) {
+	defer func() {
+		if err != nil {
+			sum.OK, sum.Error = false, err.Error()
+		}
+	}()
 	if o.MinEvents == 0 {
 		o.MinEvents = defaultMinEvents
 	}
@@ -82,7 +87,7 @@ func Tell(ctx context.Context, d *devnet.Devnet, o Options) (*Summary, error) {
 		}
 	}
 	t.sum.Seconds["total"] = time.Since(began).Seconds()
-	err := t.sum.verdict()
+	err = t.sum.verdict()
 	t.sum.OK = err == nil
 	return t.sum, err
 }

@@ -18,6 +18,7 @@ var ErrCheck = errors.New("check failed")
 // Summary is what a raid came to. Amounts are decimal, in the coin's smallest unit.
 type Summary struct {
 	OK           bool               `json:"ok"`
+	Error        string             `json:"error,omitempty"` // why the story ended early, or which checks failed
 	Checks       []Check            `json:"checks"`
 	ChannelID    common.Hash        `json:"channelId"`
 	ModuleHash   common.Hash        `json:"moduleHash"`

@@ -1,0 +1,245 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/evmts/channels/e2e/devnet"
+	"github.com/evmts/channels/e2e/story"
+	"github.com/evmts/channels/sidecar"
+	"github.com/stretchr/testify/require"
+)
+
+// command is a running op-channels, as a user starts it in the repository.
+type command struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	lines  chan string
+	output []string
+	exited chan struct{}
+	err    error
+}
+
+func start(t *testing.T, args ...string) *command {
+	t.Helper()
+	d := network(t)
+	c := &command{t: t, cmd: exec.Command(d.Options.Binary, args...), lines: make(chan string, 4096), exited: make(chan struct{})}
+	c.cmd.Dir = d.Options.Root
+	out, in, err := os.Pipe()
+	require.NoError(t, err)
+	c.cmd.Stdout, c.cmd.Stderr = in, in
+	require.NoError(t, c.cmd.Start())
+	require.NoError(t, in.Close())
+	go func() {
+		defer close(c.lines)
+		defer out.Close()
+		scan := bufio.NewScanner(out)
+		for scan.Scan() {
+			c.lines <- scan.Text()
+		}
+	}()
+	go func() {
+		c.err = c.cmd.Wait()
+		close(c.exited)
+	}()
+	t.Cleanup(func() {
+		_ = c.cmd.Process.Kill() // of a test that failed; otherwise it has ended
+		<-c.exited
+	})
+	return c
+}
+
+// until reads the output up to a line that matches.
+func (c *command) until(pattern string) {
+	c.t.Helper()
+	want, deadline := regexp.MustCompile(pattern), time.After(time.Minute)
+	for {
+		select {
+		case line, ok := <-c.lines:
+			require.True(c.t, ok, "it ended: %s", strings.Join(c.output, "\n"))
+			c.output = append(c.output, line)
+			if want.MatchString(line) {
+				return
+			}
+		case <-deadline:
+			require.Fail(c.t, "no such line", "%s in %s", pattern, strings.Join(c.output, "\n"))
+		}
+	}
+}
+
+// end sends a signal and gives the exit code and the rest of the output.
+func (c *command) end(s os.Signal) (int, string) {
+	c.t.Helper()
+	require.NoError(c.t, c.cmd.Process.Signal(s))
+	select {
+	case <-c.exited:
+	case <-time.After(time.Minute):
+		require.Fail(c.t, "it does not end")
+	}
+	var rest []string
+	for line := range c.lines {
+		rest = append(rest, line)
+	}
+	return c.cmd.ProcessState.ExitCode(), strings.Join(rest, "\n")
+}
+
+// requireGone waits until nobody listens where the devnet's processes did.
+func requireGone(t *testing.T, f devnet.File) {
+	t.Helper()
+	addresses := []string{f.RPC}
+	for _, s := range f.Sidecars {
+		addresses = append(addresses, s.RPC, s.Metrics)
+	}
+	for _, a := range addresses {
+		u, err := url.Parse(a)
+		require.NoError(t, err)
+		for deadline := time.Now().Add(10 * time.Second); ; {
+			c, err := net.Dial("tcp", u.Host)
+			if err != nil {
+				break
+			}
+			require.NoError(t, c.Close())
+			require.True(t, time.Now().Before(deadline), "%s still listens", a)
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+}
+
+// What `op-channels devnet` tells to type is typed here.
+func TestU1_DevnetTellsCommandsThatWork(t *testing.T) {
+	ctx := within(t, 2*time.Minute)
+	dir := filepath.Join(t.TempDir(), "devnet")
+	c := start(t, "devnet", "--dir", dir, "--block-time", "0")
+	c.until("^Interrupt to end it")
+	f, err := devnet.ReadFile(dir)
+	require.NoError(t, err)
+	var told []string
+	for _, line := range c.output {
+		if cmd, ok := strings.CutPrefix(line, "   "); ok && strings.TrimSpace(cmd) != "" {
+			told = append(told, cmd)
+		}
+	}
+	find := func(words string) string {
+		t.Helper()
+		for _, cmd := range told {
+			if strings.Contains(cmd, words) {
+				return cmd
+			}
+		}
+		require.Fail(t, "it does not tell", "%s in %v", words, told)
+		return ""
+	}
+	export := find("export OP_CHANNELS_RPC")
+	id := ""
+	shell := func(words string) (*exec.Cmd, *bytes.Buffer) {
+		script := export + "\n" + strings.ReplaceAll(strings.TrimSuffix(strings.TrimSpace(find(words)), "&"), "CHANNEL", id)
+		script = strings.ReplaceAll(script, "OP_"+id+"S_RPC", "OP_CHANNELS_RPC") // the variable's name has the word, too
+		cmd := exec.CommandContext(ctx, "sh", "-ec", strings.Replace(script, "\n", "\nexec ", 1))
+		cmd.Dir = c.cmd.Dir
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		return cmd, &out
+	}
+	run := func(words string) string {
+		t.Helper()
+		cmd, out := shell(words)
+		require.NoError(t, cmd.Run(), "%s: %s", words, out)
+		return strings.TrimSpace(out.String())
+	}
+
+	watch, watched := shell("channel watch")
+	require.NoError(t, watch.Start())
+	id = run("channel open")
+	require.Contains(t, run("channel list"), id)
+	run("devnet play --dir " + dir + " CHANNEL")
+	require.NoError(t, await(ctx, sidecarOf(f, 0), common.HexToHash(id), hasStatus("settled")))
+	require.NoError(t, watch.Process.Signal(os.Interrupt))
+	require.ErrorContains(t, watch.Wait(), "interrupt")
+	require.Contains(t, watched.String(), "settled")
+
+	id = run("channel open")
+	play, played := shell("--by-hand alice")
+	require.NoError(t, play.Start())
+	require.NoError(t, await(ctx, sidecarOf(f, 1), common.HexToHash(id), func(i *sidecar.ChannelInfo) bool { return i.HeadSeq >= 4 }), played.String())
+	require.Contains(t, run("channel event"), "final at seq 5")
+	require.Contains(t, run("channel show"), "status      open")
+	require.NoError(t, play.Process.Signal(os.Interrupt))
+	require.ErrorContains(t, play.Wait(), "interrupt")
+
+	code, rest := c.end(os.Interrupt)
+	require.Zero(t, code, rest)
+	requireGone(t, f)
+}
+
+// sidecarOf reaches a sidecar that another program started.
+func sidecarOf(f devnet.File, i int) *devnet.Sidecar {
+	u, err := url.Parse(f.Sidecars[i].RPC)
+	if err != nil {
+		panic(err) // a file that devnet wrote
+	}
+	port := 0
+	if err := json.Unmarshal([]byte(u.Port()), &port); err != nil {
+		panic(err)
+	}
+	return &devnet.Sidecar{Name: f.Sidecars[i].Name, RPCPort: port}
+}
+
+func TestU1_DemoWritesItsSummary(t *testing.T) {
+	d := network(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // the demo's own promise
+	defer cancel()
+	dir := filepath.Join(t.TempDir(), "demo")
+	cmd := exec.CommandContext(ctx, d.Options.Binary, "demo", "--dir", dir, "--json")
+	cmd.Dir = d.Options.Root
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	out, err := cmd.Output()
+	require.NoError(t, err, problems.String())
+	written, err := os.ReadFile(filepath.Join(dir, "summary.json"))
+	require.NoError(t, err)
+	require.JSONEq(t, string(written), string(out))
+	var sum story.Summary
+	require.NoError(t, json.Unmarshal(out, &sum))
+	require.True(t, sum.OK)
+	require.GreaterOrEqual(t, sum.Events, uint64(60))
+	require.NotZero(t, sum.ChannelID)
+	require.NotZero(t, sum.JournalRoot)
+	require.Positive(t, sum.Latency.P99)
+	t.Logf("%.1f s, p50 %.1f ms, p99 %.1f ms", sum.Seconds["total"], sum.Latency.P50, sum.Latency.P99)
+	f, err := devnet.ReadFile(dir)
+	require.NoError(t, err)
+	requireGone(t, f)
+}
+
+// Ctrl-C in the middle of a raid, and the death of the demo itself: neither leaves a process behind.
+func TestU1_DemoLeavesNothingRunning(t *testing.T) {
+	for name, signal := range map[string]os.Signal{"interrupted": os.Interrupt, "killed": syscall.SIGKILL} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "demo")
+			c := start(t, "demo", "--dir", dir, "--block-time", "0", "--pace", "200ms")
+			c.until("Round 1:")
+			f, err := devnet.ReadFile(dir)
+			require.NoError(t, err)
+			code, rest := c.end(signal)
+			require.NotZero(t, code)
+			if signal == os.Interrupt {
+				require.Equal(t, 1, code)
+				require.Contains(t, rest, "interrupted")
+			}
+			requireGone(t, f)
+		})
+	}
+}
