@@ -2,6 +2,7 @@ package lifecycle_test
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"fmt"
 	"math/big"
 	"testing"
@@ -305,6 +306,36 @@ func TestAttack14_ForgedAccept(t *testing.T) {
 	}
 	c.t = t
 	c.tell(1, 0, protocols.Accept{Signature: c.sign(1, u)})
+	require.Equal(t, "funding", c.nodes[0].life.Status())
+}
+
+// TestAttack21_JoinIsTheOwners: who pays nothing takes part only with its owner's consent.
+func TestAttack21_JoinIsTheOwners(t *testing.T) {
+	c := newCluster(t, options{n: 2, free: []int{1}})
+	c.quiet = true
+	c.propose(0)
+	c.net = nil
+	u := c.nodes[0].cfg.Start.Update(c.id())
+	by := func(key *ecdsa.PrivateKey, m channel.Join) channel.Signature {
+		s, err := channel.Sign(c.nodes[0].cfg.Rules.Params.Domain().Digest(m), key)
+		require.NoError(t, err)
+		return s
+	}
+	owner, join := c.nodes[1].owner, channel.Join{ChannelID: c.id(), Signer: crypto.PubkeyToAddress(c.nodes[1].key.PublicKey)}
+	other := join
+	other.Signer = crypto.PubkeyToAddress(c.nodes[0].key.PublicKey)
+	elsewhere := join
+	elsewhere.ChannelID[0]++
+	for name, sig := range map[string]channel.Signature{
+		"none": {}, "by the session key": by(c.nodes[1].key, join), "for another session key": by(owner, other), "for another channel": by(owner, elsewhere),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.t = t
+			c.refuses(1, 0, protocols.Accept{Signature: c.sign(1, u), Join: sig}, channel.CodeSignature)
+		})
+	}
+	c.t = t
+	c.tell(1, 0, protocols.Accept{Signature: c.sign(1, u), Join: by(owner, join)})
 	require.Equal(t, "funding", c.nodes[0].life.Status())
 }
 

@@ -22,6 +22,7 @@ const fundingDeadline = 1_000_000
 type node struct {
 	me    uint8
 	key   *ecdsa.PrivateKey
+	owner *ecdsa.PrivateKey
 	cfg   *lifecycle.Config
 	life  lifecycle.Lifecycle
 	disk  *disk
@@ -80,6 +81,7 @@ type cluster struct {
 	dishonest bool
 	supported map[uint64]channel.Update // by anybody, ever
 	watch     *watch
+	payers    int
 }
 
 // options of a cluster; the zero value is two honest participants, the first of whom orders.
@@ -87,27 +89,37 @@ type options struct {
 	n, sequencer        int
 	independent, sparse bool
 	odd                 []int // participants whose module derives something else
+	free                []int // participants who pay nothing and join by their owner's signature
 	ask                 bool
 }
 
 func newCluster(t testing.TB, opt options) *cluster {
 	c := &cluster{t: t, now: 1000, ask: opt.ask, supported: make(map[uint64]channel.Update)}
 	c.view.Time = c.now
-	m := tally{n: opt.n, independent: opt.independent, sparse: opt.sparse}
+	m := tally{n: opt.n, free: opt.free, independent: opt.independent, sparse: opt.sparse}
 	params := &channel.Params{
 		Adjudicator: common.Address{0xad}, Nonce: 1, Window: 60, ForceQuota: 64, FundingDeadline: fundingDeadline,
 		GenesisHash: channel.GenesisHash([]byte("genesis")), ModuleHash: m.Manifest().Hash(), Sequencer: uint8(opt.sequencer),
 	}
 	params.ChainID.SetUint64(901)
 	stake := channel.Stake{}
-	var keys []*ecdsa.PrivateKey
+	var keys, owners []*ecdsa.PrivateKey
 	for i := range opt.n {
 		key, err := crypto.ToECDSA(crypto.Keccak256([]byte{byte(i)}))
 		require.NoError(t, err)
-		keys = append(keys, key)
-		addr := crypto.PubkeyToAddress(key.PublicKey)
-		params.Participants = append(params.Participants, channel.Participant{Signer: addr, Owner: addr})
-		stake.Amounts = append(stake.Amounts, *uint256.NewInt(10))
+		owner, err := crypto.ToECDSA(crypto.Keccak256([]byte{byte(i), 1}))
+		require.NoError(t, err)
+		keys, owners = append(keys, key), append(owners, owner)
+		params.Participants = append(params.Participants, channel.Participant{
+			Signer: crypto.PubkeyToAddress(key.PublicKey), Owner: crypto.PubkeyToAddress(owner.PublicKey),
+		})
+		amount := uint64(10)
+		if slices.Contains(opt.free, i) {
+			amount = 0
+		} else {
+			c.payers++
+		}
+		stake.Amounts = append(stake.Amounts, *uint256.NewInt(amount))
 	}
 	funding := channel.Funding{stake}
 	params.FundingHash = funding.Hash()
@@ -122,7 +134,7 @@ func newCluster(t testing.TB, opt options) *cluster {
 			Rules: rules, Genesis: []byte("genesis"), Start: start, Me: uint8(i), Attest: i == 0, Margin: 60, Skew: 30, Stall: 5, Turn: 10,
 		}
 		c.nodes = append(c.nodes, &node{
-			me: uint8(i), key: keys[i], cfg: cfg, up: true, disk: newDisk(start.Journal.Peaks()[0]),
+			me: uint8(i), key: keys[i], owner: owners[i], cfg: cfg, up: true, disk: newDisk(start.Journal.Peaks()[0]),
 			ever: make(map[uint64]channel.Update), answered: make(map[uint64]answer), requested: make(map[uint64]int),
 		})
 	}
@@ -225,7 +237,11 @@ func (c *cluster) act(n *node, a protocols.Action) []protocols.Action {
 	switch a := a.(type) {
 	case protocols.Sign:
 		c.checkSign(n, a)
-		sig, err := channel.Sign(n.cfg.Rules.Params.Domain().Digest(a.Message), n.key)
+		key := n.key
+		if a.Key == protocols.OwnerKey {
+			key = n.owner
+		}
+		sig, err := channel.Sign(n.cfg.Rules.Params.Domain().Digest(a.Message), key)
 		require.NoError(c.t, err)
 		return c.crank(n, protocols.Signed{Message: a.Message, Signature: sig})
 	case protocols.Send:
@@ -382,7 +398,7 @@ func (c *cluster) execute(p pooled) (revert string) {
 			return "already deposited"
 		}
 		c.view.Deposited = append(slices.Clone(c.view.Deposited), d)
-		c.view.Funded = len(c.view.Deposited) == len(c.nodes)
+		c.view.Funded = len(c.view.Deposited) == c.payers
 	case protocols.TxConclude:
 		if c.view.Final {
 			return "final"

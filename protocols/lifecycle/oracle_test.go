@@ -112,6 +112,9 @@ func (c *cluster) checkSign(n *node, a protocols.Sign) {
 		require.Nil(c.t, d.close, "S5: no Event after Close")
 		require.Contains(c.t, d.pending, m.Nonce, "durable before it is signed")
 		require.Equal(c.t, d.pending[m.Nonce].StructHash(), m.StructHash())
+	case channel.Join:
+		require.Equal(c.t, protocols.OwnerKey, a.Key)
+		require.Equal(c.t, channel.Join{ChannelID: n.cfg.Rules.ID(), Signer: n.cfg.Rules.Params.Participants[n.me].Signer}, m)
 	case channel.Close:
 		require.NotNil(c.t, d.close)
 		require.Equal(c.t, *d.close, m)

@@ -29,7 +29,7 @@ func TestA13_RandomSchedules(t *testing.T) {
 			t.Run(fmt.Sprintf("n=%d independent=%v", n, independent), func(t *testing.T) {
 				t.Parallel()
 				for seed := range seeds(12) {
-					randomSchedule(t, options{n: n, independent: independent, sequencer: seed % n}, int64(seed), nil)
+					randomSchedule(t, options{n: n, independent: independent, sequencer: seed % n, free: []int{seed % (n + 2)}}, int64(seed), nil)
 				}
 			})
 		}

@@ -13,7 +13,8 @@ import (
 // author; "no" is rejected. A module that is odd claims to be the same and derives something else from "odd", and rejects
 // "odder" (A9).
 type tally struct {
-	n                   int // participants, ten of one asset from everybody
+	n                   int   // participants, ten of one asset from everybody
+	free                []int // but these
 	independent, sparse bool
 	odd                 bool
 }
@@ -26,8 +27,12 @@ func (m tally) Manifest() channel.Manifest {
 
 func (m tally) Init([]byte) channel.Result {
 	out := []byte{0}
-	for range m.n {
-		w := uint256.NewInt(10).Bytes32()
+	for i := range m.n {
+		amount := uint64(10)
+		if slices.Contains(m.free, i) {
+			amount = 0
+		}
+		w := uint256.NewInt(amount).Bytes32()
 		out = append(out, w[:]...)
 	}
 	return channel.Result{Output: out}

@@ -21,7 +21,9 @@ func TestTranscripts(t *testing.T) {
 				d.MaybeScanArgs(t, "sequencer", &opt.sequencer)
 				odd := -1
 				d.MaybeScanArgs(t, "odd", &odd)
-				opt.odd = []int{odd}
+				free := -1
+				d.MaybeScanArgs(t, "free", &free)
+				opt.odd, opt.free = []int{odd}, []int{free}
 				c = newCluster(t, opt)
 				return "ok\n"
 			}

@@ -45,7 +45,8 @@ type Objective struct {
 	update   channel.Update
 	effects  []channel.Effect
 	sigs     [2]channel.Signature // Attestation, AttestedEffects
-	progress uint64
+	now      uint64 // of the newest Tick
+	again    uint64 // when a failed transaction is tried again, if retry
 	retry    bool
 }
 
@@ -93,14 +94,15 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 		acts = o.onSigned(in)
 	case protocols.Submitted:
 		if in.Tx.Kind == protocols.TxSettle && in.Err != "" && o.phase == Submitting {
-			o.retry = true
+			o.retry, o.again = true, o.now+o.cfg.Stall
 			acts = []protocols.Action{protocols.Notify{Event: protocols.Notification{
 				Kind: protocols.NoteRefused, Code: channel.CodeChain, Text: "settle: " + in.Err,
 			}}}
 		}
 	case protocols.Tick:
-		if o.phase == Submitting && o.retry && in.Now >= o.progress+o.cfg.Stall {
-			o.retry, o.progress = false, in.Now
+		o.now = in.Now
+		if o.phase == Submitting && o.retry && in.Now >= o.again {
+			o.retry = false
 			acts = []protocols.Action{protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxSettle}}}
 		}
 	}
