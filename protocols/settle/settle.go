@@ -39,15 +39,15 @@ type Config struct {
 
 // Objective is a value: Crank returns the next one. It needs no record: everything follows from the chain and the journal.
 type Objective struct {
-	cfg      *Config
-	phase    Phase
-	at       protocols.Progress
-	update   channel.Update
-	effects  []channel.Effect
-	sigs     [2]channel.Signature // Attestation, AttestedEffects
-	now      uint64 // of the newest Tick
-	again    uint64 // when a failed transaction is tried again, if retry
-	retry    bool
+	cfg     *Config
+	phase   Phase
+	at      protocols.Progress
+	update  channel.Update
+	effects []channel.Effect
+	sigs    [2]channel.Signature // Attestation, AttestedEffects
+	now     uint64               // of the newest Tick
+	again   uint64               // when a failed transaction is tried again, if retry
+	retry   bool
 }
 
 // New watches.
