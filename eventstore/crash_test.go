@@ -210,7 +210,7 @@ func TestF4_A13_DiskErrorPoisons(t *testing.T) {
 			if s != nil && s.Err() == nil {
 				if done {
 					require.Eventually(t, func() bool { return s.db.Metrics().Flush.Count > 0 }, 30*time.Second, time.Millisecond,
-					"the workload must reach flushes and log rotations") // they run beside the commits
+						"the workload must reach flushes and log rotations") // they run beside the commits
 				}
 				_ = s.Close()
 			}
