@@ -41,6 +41,14 @@ func Rewrite(m *wasm.Module, pageLimit uint32, startFuel uint64) (*Metered, erro
 	return newRewriter(m, pageLimit).rewrite(startFuel)
 }
 
+// RewriteAll is Rewrite for looking inside: it keeps the exports that the interface does not require, so that any
+// function can be called on its own. pageLimit may be anything.
+func RewriteAll(m *wasm.Module, pageLimit uint32, startFuel uint64) (*Metered, error) {
+	w := newRewriter(m, pageLimit)
+	w.keepAll = true
+	return w.rewrite(startFuel)
+}
+
 func (w *rewriter) rewrite(startFuel uint64) (*Metered, error) {
 	m := w.m
 	for i := range m.Functions {

@@ -18,8 +18,8 @@ type Instr struct {
 	Targets []uint32  // br_table, the default last
 }
 
-// blockType gives the parameters and results of a block whose index has been checked.
-func (m *Module) blockType(t BlockType) FuncType {
+// BlockType gives the parameters and results of a block whose index has been checked.
+func (m *Module) BlockType(t BlockType) FuncType {
 	switch {
 	case t.Index >= 0:
 		return m.Types[t.Index]

@@ -188,3 +188,17 @@ func (m *Module) typeIndex(index uint32) uint32 {
 
 // FunctionCount is the number of functions, imports included.
 func (m *Module) FunctionCount() int { return len(m.Imports) + len(m.Functions) }
+
+// TypeID is the index of the first type that is the same as type t, which must exist: call_indirect compares types by
+// what they say, so this is what identifies one.
+func (m *Module) TypeID(t uint32) uint32 {
+	for i := range t {
+		if m.Types[i].Equal(m.Types[t]) {
+			return i
+		}
+	}
+	return t
+}
+
+// TypeIndex is the index of the type of the function with the index; the index must exist.
+func (m *Module) TypeIndex(function uint32) uint32 { return m.typeIndex(function) }

@@ -209,3 +209,12 @@ func refusal(op Opcode) string {
 	}
 	return "is not accepted: it is not an instruction of the subset"
 }
+
+// Arity is how many operands a plain instruction takes and gives; ok is false for those whose type depends on the
+// module (control, calls, variables, drop, select).
+func (op Opcode) Arity() (pops, pushes int, ok bool) {
+	if int(op) >= len(plain) || plain[op] == nil {
+		return 0, 0, false
+	}
+	return len(plain[op].pop), len(plain[op].push), true
+}

@@ -238,7 +238,7 @@ func (v *validator) structured() {
 			v.fail(ErrInvalid, "there is no type %d, the module has %d", in.Block.Index, len(v.m.Types))
 			return
 		}
-		typ := v.m.blockType(in.Block)
+		typ := v.m.BlockType(in.Block)
 		if in.Op == OpIf {
 			v.pop(I32)
 		}
