@@ -275,3 +275,52 @@ func TestR4_StakesNeedTheOwner(t *testing.T) {
 		require.Equal(t, protocols.KindRefusal, m.Kind())
 	}
 }
+
+// TestR4_Policy: allow list, deny list, shortest window, stake limit, and leaving every proposal to the owner.
+func TestR4_Policy(t *testing.T) {
+	key, err := crypto.ToECDSA(crypto.Keccak256([]byte("proposer")))
+	require.NoError(t, err)
+	me := crypto.PubkeyToAddress(key.PublicKey)
+	limit := map[common.Address]channel.Amount{{}: *uint256.NewInt(10)}
+	for name, c := range map[string]struct {
+		policy sidecar.Policy
+		stake  uint64
+		code   channel.Code // empty: considered
+		status string
+	}{
+		"allowed":          {sidecar.Policy{Allow: []common.Address{me}}, 0, "", "signing"},
+		"not allowed":      {sidecar.Policy{Allow: []common.Address{{7}}}, 0, channel.CodePolicy, ""},
+		"denied":           {sidecar.Policy{Deny: []common.Address{me}}, 0, channel.CodePolicy, ""},
+		"window too short": {sidecar.Policy{MinWindow: 61}, 0, channel.CodePolicy, ""},
+		"within the limit": {sidecar.Policy{MaxStake: limit}, 10, "", "signing"},
+		"above the limit":  {sidecar.Policy{MaxStake: limit}, 11, channel.CodePolicy, ""},
+		"ask":              {sidecar.Policy{Ask: true}, 0, "", "asking"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := startPeerWith(t, 1, t.TempDir(), counter.Wasm, derivation.Options{PageLimit: 1}, c.policy)
+			s := transport(t, key, a)
+			funding := channel.Funding{{Amounts: []channel.Amount{{}, *uint256.NewInt(c.stake)}}}
+			p := &channel.Params{
+				Adjudicator: common.Address{0xad}, Window: 60, ForceQuota: 64, FundingDeadline: uint64(time.Now().Unix()) + 3600,
+				ModuleHash: a.module.Manifest().Hash(), GenesisHash: channel.GenesisHash(make([]byte, 160)), FundingHash: funding.Hash(),
+				Participants: []channel.Participant{{Signer: me, Owner: me}, {Signer: a.engine.SessionAddress(), Owner: a.engine.OwnerAddress()}},
+			}
+			p.ChainID.SetUint64(901)
+			raw, err := protocols.Message{Channel: p.ID(), Body: protocols.Proposal{
+				Params: p.Encode(), Funding: funding.Encode(), Genesis: make([]byte, 160),
+			}}.Encode()
+			require.NoError(t, err)
+			require.NoError(t, s.Send(a.net.Address(), raw))
+			if c.code != "" {
+				refusal, ok := answerOf(t, s).Body.(protocols.Refusal)
+				require.True(t, ok)
+				require.Equal(t, string(c.code), refusal.Code, refusal.Text)
+				return
+			}
+			require.Eventually(t, func() bool {
+				info, err := a.api.Get(context.Background(), p.ID())
+				return err == nil && info.Status == c.status
+			}, 20*time.Second, 5*time.Millisecond)
+		})
+	}
+}

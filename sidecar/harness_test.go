@@ -48,6 +48,10 @@ type peer struct {
 }
 
 func startPeer(t testing.TB, seed byte, dir string, module []byte, options derivation.Options) *peer {
+	return startPeerWith(t, seed, dir, module, options, sidecar.Policy{})
+}
+
+func startPeerWith(t testing.TB, seed byte, dir string, module []byte, options derivation.Options, policy sidecar.Policy) *peer {
 	t.Helper()
 	key, err := crypto.ToECDSA(crypto.Keccak256([]byte{seed}))
 	require.NoError(t, err)
@@ -64,7 +68,7 @@ func startPeer(t testing.TB, seed byte, dir string, module []byte, options deriv
 	p.net, err = p2p.New(p2p.Config{Key: key, Network: "bench", Logger: logger})
 	require.NoError(t, err)
 	p.engine, err = sidecar.NewEngine(sidecar.EngineConfig{
-		Keys: sidecar.Keys{Session: key, Owner: key}, ChainID: 901, Adjudicator: common.Address{0xad},
+		Keys: sidecar.Keys{Session: key, Owner: key}, ChainID: 901, Adjudicator: common.Address{0xad}, Policy: policy,
 		Stall: 2 * time.Second, Skew: 30 * time.Second, Margin: time.Minute, Turn: 10 * time.Second,
 		Store: p.store, Network: p.net, Chain: newStill(), Modules: sidecar.ModulesOf(library),
 		Metrics: sidecar.NewMetrics(p.reg), Log: logger,
