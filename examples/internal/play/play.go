@@ -359,7 +359,7 @@ func (g *Game) Cases(seat int, cases map[string]Case) {
 }
 
 // Case is a payload that is to be refused.
-type Case struct {
+type Case = struct {
 	Payload []byte
 	Reason  string
 }
@@ -379,7 +379,7 @@ func ErrorsAt(tb testing.TB, m channel.Module, s Setup, cases map[string]Genesis
 }
 
 // GenesisCase is a configuration that is to be refused.
-type GenesisCase struct {
+type GenesisCase = struct {
 	Config any
 	Reason string
 }
