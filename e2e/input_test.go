@@ -5,6 +5,7 @@ import (
 	"context"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,9 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/evmts/channels/channel"
-	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/e2e/devnet"
-	"github.com/evmts/channels/examples/counter"
 	"github.com/evmts/channels/examples/raid"
 	"github.com/evmts/channels/sidecar"
 	"github.com/holiman/uint256"
@@ -137,10 +136,11 @@ func TestA1_BadProposalsAreRefused(t *testing.T) {
 
 	t.Run("a module that the others do not have", func(t *testing.T) {
 		req := good()
-		options := counter.Options()
-		req.ModuleHash = (channel.Manifest{
-			ProgramHash: derivation.ProgramHash(counter.Wasm), FuelLimit: derivation.DefaultFuelLimit, PageLimit: options.PageLimit, Independent: true,
-		}).Hash()
+		var modules []sidecar.ModuleInfo
+		require.NoError(t, operator.CallContext(ctx, &modules, "channels_modules"))
+		i := slices.IndexFunc(modules, func(m sidecar.ModuleInfo) bool { return m.Name == "counter.wasm" })
+		require.GreaterOrEqual(t, i, 0, "the operator has the counter")
+		req.ModuleHash = modules[i].Hash
 		requireCode(ctx, t, operator, channel.CodeUnknownModule, "open", req)
 		var list []sidecar.ChannelInfo
 		require.NoError(t, dial(ctx, t, d.Sidecars[1]).CallContext(ctx, &list, "channels_list"))

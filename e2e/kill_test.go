@@ -60,7 +60,7 @@ func TestA13_KillAnyNodeAtAnyEvent(t *testing.T) {
 
 // killedRaid opens, plays and closes a raid while sidecars are killed.
 func killedRaid(t *testing.T, d *devnet.Devnet, round int, random *rand.Rand) (id common.Hash, players []*devnet.Player, kills int) {
-	ctx := within(t, 40*time.Second)
+	ctx := within(t, 90*time.Second)
 	req, err := d.RaidRequest()
 	require.NoError(t, err)
 	// A raid long enough for all kills; whether it is won does not matter here.
@@ -111,7 +111,9 @@ func killedRaid(t *testing.T, d *devnet.Devnet, round int, random *rand.Rand) (i
 		kills++
 	}
 	all.Wait()
-	require.NoError(t, errors.Join(append(errs, err)...))
+	if err = errors.Join(append(errs, err)...); err != nil {
+		require.NoError(t, err, whereTheyAre(t, d, id))
+	}
 	for i, s := range d.Sidecars {
 		wanted := []string{"final", "settled"}
 		if i == 0 {
@@ -129,6 +131,33 @@ func hasFact(info *sidecar.ChannelInfo, kind sidecar.FactKind) bool {
 		}
 	}
 	return false
+}
+
+// whereTheyAre says for each sidecar how far it is, and for whom the raid waits there.
+func whereTheyAre(t *testing.T, d *devnet.Devnet, id common.Hash) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 5*time.Second)
+	defer cancel()
+	out := ""
+	for _, s := range d.Sidecars {
+		var info sidecar.ChannelInfo
+		var state sidecar.StateInfo
+		c, err := s.Dial(ctx)
+		if err == nil {
+			err = errors.Join(c.CallContext(ctx, &info, "channels_get", id), c.CallContext(ctx, &state, "channels_state", id, nil))
+			c.Close()
+		}
+		if err != nil {
+			out += fmt.Sprintf("%s: %v\n", s.Name, err)
+			continue
+		}
+		waiting := []int(nil)
+		if r, err := raid.Decode(state.Bytes); err == nil {
+			waiting = r.Waiting()
+		}
+		out += fmt.Sprintf("%s: %s, head %d, supported %d, %d in flight, waiting for %q, seats %v owe an event\n",
+			s.Name, info.Status, info.HeadSeq, state.Seq, info.InFlight, info.WaitingFor, waiting)
+	}
+	return out
 }
 
 // killAt waits until a sidecar that is not the victim sees the moment, kills, and starts the victim again.
