@@ -114,23 +114,24 @@ func TestF11_A9_MeteringChangesNothing(t *testing.T) {
 	require.Positive(t, seen[channel.RejectedByModule])
 }
 
-// FuzzReduce gives any bytes to real modules on both engines: they must agree on everything, and a call in between must
+// FuzzReduce gives any bytes to real modules on all engines: they must agree on everything, and a call in between must
 // change nothing.
 func FuzzReduce(f *testing.F) {
-	both := engines(f)
-	type pair struct{ a, b *derivation.Module }
-	var modules []pair
+	all := engines(f)
+	var modules []map[string]*derivation.Module
 	for _, l := range []struct {
 		binary  []byte
 		options derivation.Options
 	}{{counter.Wasm, counter.Options()}, {raid.Wasm, raidOptions()}, {leaky().Bytes(), limits}} {
-		a, err := both["compiler"].Load(l.binary, l.options)
-		require.NoError(f, err)
-		b, err := both["interpreter"].Load(l.binary, l.options)
-		require.NoError(f, err)
-		modules = append(modules, pair{a, b})
+		m := map[string]*derivation.Module{}
+		for name, engine := range all {
+			var err error
+			m[name], err = engine.Load(l.binary, l.options)
+			require.NoError(f, err)
+		}
+		modules = append(modules, m)
 	}
-	j := playRaid(f, modules[1].a)
+	j := playRaid(f, modules[1]["compiler"])
 	for i := range 12 {
 		f.Add(byte(1), j.states[i*3], j.inputs[i*3])
 	}
@@ -140,16 +141,19 @@ func FuzzReduce(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, which byte, state, event []byte) {
 		p := modules[int(which)%len(modules)]
-		first := p.a.Reduce(state, event)
-		require.Equal(t, first, p.b.Reduce(state, event))
+		m := p["compiler"]
+		first, effects, begun := m.Reduce(state, event), m.Effects(state), m.Init(event)
 		require.NotContains(t, first.Reason, "engine failed")
-		require.Equal(t, p.a.Effects(state), p.b.Effects(state))
-		require.Equal(t, p.a.Init(event), p.b.Init(event))
-		require.Equal(t, first, p.a.Reduce(state, event))
+		for name, other := range p {
+			require.Equal(t, first, other.Reduce(state, event), name)
+			require.Equal(t, effects, other.Effects(state), name)
+			require.Equal(t, begun, other.Init(event), name)
+		}
+		require.Equal(t, first, m.Reduce(state, event))
 	})
 }
 
-// FuzzLoad changes bytes of valid modules: what loads must run the same on both engines and end within its fuel.
+// FuzzLoad changes bytes of valid modules: what loads must run the same on all engines and end within its fuel.
 func FuzzLoad(f *testing.F) {
 	f.Add(counter.Wasm, []byte("state"))
 	f.Add(leaky().Bytes(), []byte{1})
@@ -160,9 +164,9 @@ func FuzzLoad(f *testing.F) {
 		if len(input) > 1000 {
 			return
 		}
-		var results [2]channel.Result
-		var errs [2]error
-		for i, config := range []derivation.Config{{}, derivation.Config{}.WithInterpreter()} {
+		var results [3]channel.Result
+		var errs [3]error
+		for i, config := range []derivation.Config{{}, derivation.Config{}.WithInterpreter(), derivation.Config{}.WithMachine()} {
 			engine, err := derivation.NewEngine(config.WithInstances(1))
 			require.NoError(t, err)
 			m, err := engine.Load(binary, limits)
@@ -175,7 +179,9 @@ func FuzzLoad(f *testing.F) {
 			}
 			require.NoError(t, engine.Close())
 		}
-		require.Equal(t, errs[0] == nil, errs[1] == nil)
-		require.Equal(t, results[0], results[1])
+		for i := range errs {
+			require.Equal(t, errs[0] == nil, errs[i] == nil)
+			require.Equal(t, results[0], results[i])
+		}
 	})
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/derivation/lower"
+	"github.com/evmts/channels/derivation/machine"
 	"github.com/evmts/channels/derivation/meter"
 	"github.com/evmts/channels/derivation/wasm"
 )
@@ -24,6 +26,8 @@ var (
 	ErrOptions = errors.New("derivation: bad options")
 	// ErrClosed means that the engine has been closed.
 	ErrClosed = errors.New("derivation: the engine is closed")
+	// ErrEntry means that a module has no such entry, or that it takes another number of arguments.
+	ErrEntry = errors.New("derivation: no such entry with so many arguments")
 	// ErrFull means that the engine holds MaxPrograms compiled modules.
 	ErrFull = errors.New("derivation: too many modules are loaded")
 )
@@ -34,12 +38,19 @@ const features = api.CoreFeatureMutableGlobal | api.CoreFeatureSignExtensionOps 
 // Config chooses how an Engine runs. The zero value is ready to use; each With… returns a changed copy.
 type Config struct {
 	interpreter bool
+	machine     bool
 	instances   int
 }
 
 // WithInterpreter selects wazero's interpreter instead of its compiler. Results are the same, 30 to 60 times slower.
 func (c Config) WithInterpreter() Config {
 	c.interpreter = true
+	return c
+}
+
+// WithMachine selects the reference machine (package machine). Results are the same; it is as fast as an interpreter is.
+func (c Config) WithMachine() Config {
+	c.machine = true
 	return c
 }
 
@@ -69,7 +80,7 @@ type building struct {
 }
 
 type programKey struct {
-	hash      common.Hash
+	binary    common.Hash
 	pageLimit uint32
 }
 
@@ -133,14 +144,39 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// ProgramHash is the hash of a module's program that its manifest commits to.
-//
-// It is the hash of the binary: as long as the chain executes no program, the binary is the only form of it that all
-// parties hold. Once programs are lowered for the chain's machine, it is the hash of the lowered program
-// (docs/encoding.md 16), and this function is the one place to change.
-func ProgramHash(binary []byte) common.Hash { return keccak(binary) }
+// Lower gives the lowered program of a module, the form that everybody compares and the chain executes. It depends on
+// the binary only. The error wraps ErrModule.
+func Lower(binary []byte) (*lower.Lowered, error) {
+	decoded, err := decode(binary, MaxPageLimit)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrModule, err)
+	}
+	l, err := machine.Lower(decoded, StartFuel)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrModule, err)
+	}
+	return l, nil
+}
 
-// Load checks, meters and compiles a module. The error wraps ErrModule with the place and reason (see wasm.Error), or
+// ProgramHash is the hash of a module's program that its manifest commits to: keccak256 of the lowered program
+// (docs/encoding.md 16). The error wraps ErrModule.
+func ProgramHash(binary []byte) (common.Hash, error) {
+	l, err := Lower(binary)
+	if err != nil {
+		return common.Hash{}, err
+	}
+	return l.Program.Hash(), nil
+}
+
+func decode(binary []byte, pageLimit uint32) (*wasm.Module, error) {
+	decoded, err := wasm.Decode(bytes.Clone(binary)) // the caller may reuse its bytes
+	if err != nil {
+		return nil, err
+	}
+	return decoded, decoded.CheckABI(pageLimit)
+}
+
+// Load checks, lowers, meters and compiles a module. The error wraps ErrModule with the place and reason (see wasm.Error), or
 // ErrOptions. Loading the same binary again is cheap: compiled code and instances are shared between all Modules that
 // have the binary and the page limit in common. The bytes of binary are not kept.
 func (e *Engine) Load(binary []byte, options Options) (*Module, error) {
@@ -148,13 +184,12 @@ func (e *Engine) Load(binary []byte, options Options) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	hash := ProgramHash(binary)
-	p, err := e.program(programKey{hash, options.PageLimit}, binary)
+	p, err := e.program(programKey{keccak(binary), options.PageLimit}, binary)
 	if err != nil {
 		return nil, err
 	}
 	m := &Module{program: p, manifest: channel.Manifest{
-		ProgramHash: hash, FuelLimit: options.FuelLimit, PageLimit: options.PageLimit,
+		ProgramHash: p.hash, FuelLimit: options.FuelLimit, PageLimit: options.PageLimit,
 		MaxEvents: options.MaxEvents, Sparse: options.Sparse, Independent: options.Independent,
 	}}
 	m.hash = m.manifest.Hash()
@@ -189,21 +224,30 @@ func (e *Engine) program(key programKey, binary []byte) (*program, error) {
 }
 
 func (e *Engine) build(key programKey, binary []byte) (*program, error) {
-	decoded, err := wasm.Decode(bytes.Clone(binary)) // the caller may reuse its bytes
+	decoded, err := decode(binary, key.pageLimit)
 	if err != nil {
 		return nil, err
 	}
-	if err := decoded.CheckABI(key.pageLimit); err != nil {
+	lowered, err := machine.Lower(decoded, StartFuel)
+	if err != nil {
 		return nil, err
+	}
+	l := lowered.Program
+	if l.Pages() > key.pageLimit {
+		return nil, fmt.Errorf("the start function grows the memory to %d pages of 64 KiB, the page limit is %d; raise the limit or grow later", l.Pages(), key.pageLimit)
+	}
+	p := &program{lowered: l, hash: l.Hash(), size: len(binary), functions: len(decoded.Functions), maxPages: min(l.MaxPages, key.pageLimit)}
+	if e.config.machine {
+		p.executor = newReference(l, key.pageLimit, e.config.instances)
+		return p, nil
 	}
 	metered, err := meter.Rewrite(decoded, key.pageLimit, StartFuel)
 	if err != nil {
 		return nil, err
 	}
-	p, err := e.compile(metered)
+	p.executor, err = e.compile(metered, l)
 	if err != nil {
 		return nil, err
 	}
-	p.size, p.functions = len(binary), len(decoded.Functions)
 	return p, nil
 }

@@ -51,6 +51,21 @@ func (c *call) Value(key any) any {
 	return nil
 }
 
+// Emit, Log and Reject keep what the module says, within bounds.
+func (c *call) Emit(b []byte) {
+	if c.emitted != nil && len(*c.emitted) < MaxNotices {
+		*c.emitted = append(*c.emitted, append([]byte(nil), b[:min(len(b), MaxNoticeBytes)]...))
+	}
+}
+
+func (c *call) Log(b []byte) {
+	if len(c.log) < MaxNotices {
+		c.log = append(c.log, text(b, MaxNoticeBytes))
+	}
+}
+
+func (c *call) Reject(b []byte) { c.rejected, c.reason = true, text(b, MaxReasonBytes) }
+
 // Kinds of traps, as Result.Reason gives them. They are the same on every engine.
 const (
 	TrapUnreachable   = "unreachable"
@@ -171,25 +186,21 @@ func hostKeccak(c *call, memory api.Memory, stack []uint64) {
 
 func hostEmit(c *call, memory api.Memory, stack []uint64) {
 	if b, ok := c.argument(memory, stack); ok {
-		if c.emitted != nil && len(*c.emitted) < MaxNotices {
-			*c.emitted = append(*c.emitted, append([]byte(nil), b[:min(len(b), MaxNoticeBytes)]...))
-		}
+		c.Emit(b)
 		stack[0] = proceed
 	}
 }
 
 func hostLog(c *call, memory api.Memory, stack []uint64) {
 	if b, ok := c.argument(memory, stack); ok {
-		if len(c.log) < MaxNotices {
-			c.log = append(c.log, text(b, MaxNoticeBytes))
-		}
+		c.Log(b)
 		stack[0] = proceed
 	}
 }
 
 func hostReject(c *call, memory api.Memory, stack []uint64) {
 	if b, ok := c.argument(memory, stack); ok {
-		c.rejected, c.reason = true, text(b, MaxReasonBytes)
+		c.Reject(b)
 		stack[0] = stop
 	}
 }

@@ -53,7 +53,7 @@ func TestF11_A9_NothingLeaksBetweenCalls(t *testing.T) {
 	binary := leaky().Bytes()
 	for name, config := range map[string]derivation.Config{
 		"compiler": derivation.Config{}.WithInstances(1), "interpreter": derivation.Config{}.WithInterpreter().WithInstances(1),
-		"four instances": derivation.Config{}.WithInstances(4),
+		"four instances": derivation.Config{}.WithInstances(4), "machine": derivation.Config{}.WithMachine().WithInstances(1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var want [8]channel.Result
@@ -182,7 +182,9 @@ func TestF11_ManifestAndSharing(t *testing.T) {
 	engine := newEngine(t, derivation.Config{})
 	a, err := engine.Load(counter.Wasm, derivation.Options{})
 	require.NoError(t, err)
-	require.Equal(t, channel.Manifest{ProgramHash: derivation.ProgramHash(counter.Wasm), FuelLimit: derivation.DefaultFuelLimit, PageLimit: derivation.DefaultPageLimit}, a.Manifest())
+	hash, err := derivation.ProgramHash(counter.Wasm)
+	require.NoError(t, err)
+	require.Equal(t, channel.Manifest{ProgramHash: hash, FuelLimit: derivation.DefaultFuelLimit, PageLimit: derivation.DefaultPageLimit}, a.Manifest())
 	require.Equal(t, a.Manifest().Hash(), a.Hash())
 	b, err := engine.Load(counter.Wasm, derivation.Options{MaxEvents: 7, Sparse: true, Independent: true})
 	require.NoError(t, err)

@@ -4,6 +4,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/derivation/lower"
 	"github.com/evmts/channels/derivation/meter"
 )
 
@@ -22,6 +23,9 @@ func (m *Module) Manifest() channel.Manifest { return m.manifest }
 // Hash is the moduleHash that Params name.
 func (m *Module) Hash() common.Hash { return m.hash }
 
+// Program is the lowered form of the module, which its manifest's ProgramHash commits to. It must not be changed.
+func (m *Module) Program() *lower.Program { return m.program.lowered }
+
 // Info describes a loaded module for people.
 type Info struct {
 	Bytes     int    // of the binary
@@ -32,7 +36,7 @@ type Info struct {
 
 // Info describes the module.
 func (m *Module) Info() Info {
-	return Info{m.program.size, m.program.functions, uint32(len(m.program.memory) >> 16), m.program.metered.MaxPages}
+	return Info{m.program.size, m.program.functions, m.program.lowered.Pages(), m.program.maxPages}
 }
 
 // Init derives the first state's result from abi.encode(Params, Funding[], bytes genesisInput).
@@ -68,16 +72,7 @@ func (m *Module) run(entry entry, args [2][]byte, emitted *[][]byte) channel.Res
 			return channel.Result{Status: channel.RejectedTrap, Reason: TrapInput}
 		}
 	}
-	in, err := m.program.acquire()
-	if err != nil {
-		// Not a verdict about the event: but a node never signs what it sees rejected, so it is the safe answer.
-		return channel.Result{Status: channel.RejectedTrap, Reason: trapEngineFailure + err.Error()}
-	}
-	defer m.program.release(in)
-	in.call.reset(emitted)
-	r := in.run(entry, used, m.manifest.FuelLimit)
-	r.Log = in.call.log
-	return r
+	return m.program.run(entry, used, m.manifest.FuelLimit, emitted)
 }
 
 // run carries out one call in an instance that is in the state of the snapshot.
@@ -131,6 +126,11 @@ func (in *instance) output(entry entry, fuel uint64) channel.Result {
 	if !ok {
 		return channel.Result{Status: channel.RejectedTrap, Fuel: fuel, Reason: TrapResult}
 	}
+	return checked(entry, view, fuel)
+}
+
+// checked is the result of a call that returned the bytes in view.
+func checked(entry entry, view []byte, fuel uint64) channel.Result {
 	limit := uint32(MaxResultBytes)
 	if entry == entryEffects {
 		limit = channel.MaxEffectBytes
@@ -138,7 +138,7 @@ func (in *instance) output(entry entry, fuel uint64) channel.Result {
 	if reason := malformed(entry, view, limit); reason != "" {
 		return channel.Result{Status: channel.RejectedOutput, Fuel: fuel, Reason: reason}
 	}
-	return channel.Result{Status: channel.Accepted, Output: append(make([]byte, 0, size), view...), Fuel: fuel}
+	return channel.Result{Status: channel.Accepted, Output: append(make([]byte, 0, len(view)), view...), Fuel: fuel}
 }
 
 func malformed(entry entry, output []byte, limit uint32) string {

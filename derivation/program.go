@@ -1,57 +1,94 @@
 package derivation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/derivation/lower"
 	"github.com/evmts/channels/derivation/meter"
 	"github.com/evmts/channels/derivation/wasm"
 )
 
-// program is compiled code, the snapshot that every call starts from, and the instances that are free.
-type program struct {
-	runtime   wazero.Runtime
-	compiled  wazero.CompiledModule
-	metered   *meter.Metered
-	size      int // of the binary
-	functions int
-
-	memory  []byte   // after the start function
-	globals []uint64 // values of metered.Globals after the start function
-
-	slots chan struct{} // one token per call that may run
-	mu    sync.Mutex
-	idle  []*instance // the last one used is at the end: its memory is the one in the cache
-	over  bool
+// executor runs the calls of one program.
+type executor interface {
+	// run carries out one call. What the module emits is appended to emitted when it is not nil.
+	run(entry entry, args [][]byte, limit uint64, emitted *[][]byte) channel.Result
+	// close waits until no call runs and lets none start.
+	close()
 }
 
-// compile makes a program and runs the start function once to take the snapshot.
-func (e *Engine) compile(metered *meter.Metered) (*program, error) {
+// program is a module as an engine has it: lowered, and ready to run.
+type program struct {
+	executor
+	lowered   *lower.Program
+	hash      common.Hash // programHash
+	size      int         // of the binary
+	functions int
+	maxPages  uint32
+}
+
+// compiled is the code of a module in wazero and the instances that are free.
+type compiled struct {
+	runtime wazero.Runtime
+	code    wazero.CompiledModule
+	metered *meter.Metered
+	memory  []byte   // after the start function
+	globals []uint64 // values of metered.Globals after the start function
+	pool    *pool[*instance]
+}
+
+// compile runs the start function once to see that it leaves the snapshot that the lowered program begins with.
+func (e *Engine) compile(metered *meter.Metered, lowered *lower.Program) (*compiled, error) {
 	ctx := context.Background()
-	compiled, err := e.runtime.CompileModule(ctx, metered.Binary)
+	code, err := e.runtime.CompileModule(ctx, metered.Binary)
 	if err != nil {
 		return nil, fmt.Errorf("compiling: %w", err)
 	}
-	p := &program{runtime: e.runtime, compiled: compiled, metered: metered, slots: make(chan struct{}, e.config.instances)}
-	first, err := p.instantiate()
+	p := &compiled{runtime: e.runtime, code: code, metered: metered, memory: lowered.Memory}
+	for _, i := range metered.Globals {
+		p.globals = append(p.globals, lowered.Globals[i])
+	}
+	p.pool = newPool(e.config.instances, p.instantiate)
+	first, err := p.pool.acquire()
 	if err != nil {
-		return nil, errors.Join(err, compiled.Close(ctx))
+		return nil, errors.Join(err, code.Close(ctx))
 	}
 	view, _ := first.memory.Read(0, first.memory.Size())
-	p.memory = append([]byte(nil), view...)
-	for _, g := range first.globals {
-		p.globals = append(p.globals, g.Get())
+	same := bytes.Equal(view, p.memory)
+	for i, g := range first.globals {
+		same = same && first.value(g) == p.globals[i]
 	}
-	p.idle = append(p.idle, first)
-	for range e.config.instances {
-		p.slots <- struct{}{}
+	if !same { // cannot be, the engines agree
+		return nil, errors.Join(errors.New("the start function gives another snapshot when it is compiled; report this module"), code.Close(ctx))
 	}
+	p.pool.put(first)
 	return p, nil
+}
+
+func (p *compiled) close() { p.pool.close() }
+
+func (p *compiled) run(entry entry, args [][]byte, limit uint64, emitted *[][]byte) channel.Result {
+	in, err := p.pool.acquire()
+	if err != nil {
+		return unavailable(err)
+	}
+	defer p.release(in)
+	in.call.reset(emitted)
+	r := in.run(entry, args, limit)
+	r.Log = in.call.log
+	return r
+}
+
+// unavailable is no verdict about the event: but a node never signs what it sees rejected, so it is the safe answer.
+func unavailable(err error) channel.Result {
+	return channel.Result{Status: channel.RejectedTrap, Reason: trapEngineFailure + err.Error()}
 }
 
 // instance is an instantiated module. It serves one call at a time.
@@ -78,13 +115,13 @@ const (
 
 var entryNames = [...]string{entryInit: "init", entryReduce: "reduce", entryEffects: "effects"}
 
-func (p *program) instantiate() (*instance, error) {
+func (p *compiled) instantiate() (*instance, error) {
 	in := &instance{}
 	in.call.reset(nil)
 	// No name: any number of instances may exist. No start functions: only the start section runs, not what is called _start.
-	module, err := p.runtime.InstantiateModule(&in.call, p.compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	module, err := p.runtime.InstantiateModule(&in.call, p.code, wazero.NewModuleConfig().WithName("").WithStartFunctions())
 	if err != nil {
-		return nil, fmt.Errorf("the start function failed (it may use %d fuel and must not trap or reject): %s", StartFuel, in.call.explain(err))
+		return nil, fmt.Errorf("the start function failed when it was compiled: %s", in.call.explain(err))
 	}
 	in.module, in.memory = module, module.ExportedMemory(wasm.MemoryName)
 	in.allocate = module.ExportedFunction("allocate")
@@ -102,60 +139,29 @@ func (p *program) instantiate() (*instance, error) {
 	return in, nil
 }
 
-// acquire waits for a slot and gives an instance in the state of the snapshot.
-func (p *program) acquire() (*instance, error) {
-	<-p.slots
-	p.mu.Lock()
-	if p.over {
-		p.mu.Unlock()
-		p.slots <- struct{}{}
-		return nil, ErrClosed
+// value of a global as the lowered program has it: wazero leaves the upper half of an i32 open.
+func (*instance) value(g api.MutableGlobal) uint64 {
+	if g.Type() == api.ValueTypeI32 {
+		return uint64(uint32(g.Get()))
 	}
-	if n := len(p.idle); n > 0 {
-		in := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		p.mu.Unlock()
-		return in, nil
-	}
-	p.mu.Unlock()
-	in, err := p.instantiate()
-	if err != nil {
-		p.slots <- struct{}{}
-		return nil, err
-	}
-	return in, nil
+	return g.Get()
 }
 
 // release restores the snapshot and makes the instance available again. Memory cannot shrink, so an instance that
 // grew is dropped; tables cannot change in the accepted subset.
-func (p *program) release(in *instance) {
+func (p *compiled) release(in *instance) {
 	in.call.reset(nil)
-	if int(in.memory.Size()) == len(p.memory) {
-		view, _ := in.memory.Read(0, uint32(len(p.memory)))
-		copy(view, p.memory)
-		in.height.Set(0)
-		for i, g := range in.globals {
-			g.Set(p.globals[i])
-		}
-		p.mu.Lock()
-		p.idle = append(p.idle, in)
-		p.mu.Unlock()
-	} else {
+	if int(in.memory.Size()) != len(p.memory) {
 		// Close frees the instance only; its error would be that of a listener, of which there are none.
 		_ = in.module.Close(context.Background())
+		p.pool.drop()
+		return
 	}
-	p.slots <- struct{}{}
-}
-
-// close waits until no call runs and lets none start.
-func (p *program) close() {
-	for range cap(p.slots) {
-		<-p.slots
+	view, _ := in.memory.Read(0, uint32(len(p.memory)))
+	copy(view, p.memory)
+	in.height.Set(0)
+	for i, g := range in.globals {
+		g.Set(p.globals[i])
 	}
-	p.mu.Lock()
-	p.over, p.idle = true, nil
-	p.mu.Unlock()
-	for range cap(p.slots) {
-		p.slots <- struct{}{}
-	}
+	p.pool.put(in)
 }

@@ -99,23 +99,25 @@ func playRaid(t testing.TB, m channel.Module) *journal {
 	return j
 }
 
-// TestU1_F11_RaidOnBothEngines plays the raid on one engine and repeats it on the other: bytes, status, fuel.
-func TestU1_F11_RaidOnBothEngines(t *testing.T) {
-	both := engines(t)
-	m, err := both["compiler"].Load(raid.Wasm, raidOptions())
+// TestU1_F11_RaidOnAllEngines plays the raid on one engine and repeats it on the others: bytes, status, fuel.
+func TestU1_F11_RaidOnAllEngines(t *testing.T) {
+	all := engines(t)
+	m, err := all["compiler"].Load(raid.Wasm, raidOptions())
 	require.NoError(t, err)
 	j := playRaid(t, m)
 	t.Logf("raid: %d events, most fuel of one %d, module %+v", len(j.entries), j.fuel, m.Info())
 	require.Less(t, j.fuel, uint64(derivation.DefaultFuelLimit))
-	other, err := both["interpreter"].Load(raid.Wasm, raidOptions())
-	require.NoError(t, err)
-	for i, event := range j.inputs {
-		a, b := m.Reduce(j.states[i], event), other.Reduce(j.states[i], event)
-		require.Equal(t, a, b)
-		// The same event again is a move out of turn or a repetition: a rejection, the same on both.
-		require.Equal(t, m.Reduce(j.states[i+1], event), other.Reduce(j.states[i+1], event))
-	}
 	last := j.states[len(j.states)-1]
-	require.Equal(t, m.Effects(last), other.Effects(last))
+	for name, engine := range all {
+		other, err := engine.Load(raid.Wasm, raidOptions())
+		require.NoError(t, err)
+		require.Equal(t, m.Hash(), other.Hash())
+		for i, event := range j.inputs {
+			require.Equal(t, m.Reduce(j.states[i], event), other.Reduce(j.states[i], event), name)
+			// The same event again is a move out of turn or a repetition: a rejection, the same everywhere.
+			require.Equal(t, m.Reduce(j.states[i+1], event), other.Reduce(j.states[i+1], event), name)
+		}
+		require.Equal(t, m.Effects(last), other.Effects(last), name)
+	}
 	require.Equal(t, channel.Accepted, m.Effects(last).Status)
 }

@@ -112,24 +112,25 @@ func TestF11_R6_Statuses(t *testing.T) {
 
 // The fuel of every case, pinned: a change of weights or of charging points is a change of the protocol.
 func TestF11_A9_FuelIsPinnedAndEqual(t *testing.T) {
-	both := engines(t)
+	all := engines(t)
 	for _, c := range statusCases() {
 		var results []channel.Result
-		for _, engine := range both {
+		for _, engine := range all {
 			m, err := engine.Load(c.module.Bytes(), limits)
 			require.NoError(t, err)
 			results = append(results, m.Reduce([]byte("state"), []byte("event")))
 		}
 		require.Equal(t, results[0], results[1], c.name)
+		require.Equal(t, results[0], results[2], c.name)
 	}
-	m, err := both["compiler"].Load(asm.Reducer(nil, asm.Result(0, 1)).Bytes(), limits)
+	m, err := all["compiler"].Load(asm.Reducer(nil, asm.Result(0, 1)).Bytes(), limits)
 	require.NoError(t, err)
 	// Two arguments: a word each, allocate (block, 2 global.get, local.get, add, global.set, end). Then reduce: block, i64.const, end.
 	const allocate = 60 + 5*72 + 140
 	require.EqualValues(t, 2*(220+allocate)+60+72+140, m.Reduce([]byte("state"), []byte("event")).Fuel)
 	// A second word of input, and a dead block that is not charged.
 	require.EqualValues(t, 3*220+2*allocate+60+72+140, m.Reduce(make([]byte, 33), []byte("event")).Fuel)
-	m, err = both["compiler"].Load(asm.Reducer(nil, asm.Cat(asm.Block(asm.Void, asm.Br(0), asm.Const32(1), asm.Op(0x1a)), asm.Result(0, 1))).Bytes(), limits)
+	m, err = all["compiler"].Load(asm.Reducer(nil, asm.Cat(asm.Block(asm.Void, asm.Br(0), asm.Const32(1), asm.Op(0x1a)), asm.Result(0, 1))).Bytes(), limits)
 	require.NoError(t, err)
 	require.EqualValues(t, 2*(220+allocate)+(60+72)+(60+72+140), m.Reduce([]byte("state"), []byte("event")).Fuel)
 }

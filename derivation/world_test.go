@@ -19,11 +19,12 @@ func newEngine(t testing.TB, config derivation.Config) *derivation.Engine {
 	return e
 }
 
-// engines are the two ways to run a module; everything must agree on both.
+// engines are the three ways to run a module; everything must agree on all.
 func engines(t testing.TB) map[string]*derivation.Engine {
 	return map[string]*derivation.Engine{
 		"compiler":    newEngine(t, derivation.Config{}),
 		"interpreter": newEngine(t, derivation.Config{}.WithInterpreter()),
+		"machine":     newEngine(t, derivation.Config{}.WithMachine()),
 	}
 }
 
