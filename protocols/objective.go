@@ -131,6 +131,7 @@ func (Flush) input()     {}
 func (Hold) input()      {}
 func (Progress) input()  {}
 func (Replayed) input()  {}
+func (Recalled) input()  {}
 func (ChainView) input() {}
 func (Submitted) input() {}
 func (Request) input()   {}
@@ -234,6 +235,20 @@ type Replayed struct {
 	Err     string
 }
 
+// Recall asks the runner for the state of the own journal at an Update that turned out to be supported, while only newer
+// states are in memory: after a restart. The result comes back as Recalled, or not at all when the store does not have it.
+type Recall struct {
+	Update     channel.Update
+	Signatures []channel.Signature // everyone's, verified
+}
+
+// Recalled gives back what Recall asked for, with the Update that the own journal gives at its seq.
+type Recalled struct {
+	Update     channel.Update
+	Signatures []channel.Signature
+	State      *channel.State
+}
+
 // HoldPlay asks the runner to give play the input Hold.
 type HoldPlay struct{ Hold Hold }
 
@@ -297,6 +312,7 @@ func (SendEntries) action()     {}
 func (SubmitTx) action()        {}
 func (HoldPlay) action()        {}
 func (Replay) action()          {}
+func (Recall) action()          {}
 func (Notify) action()          {}
 func (Respond) action()         {}
 func (Drop) action()            {}

@@ -320,6 +320,8 @@ func (e *Engine) act(d deferred) error {
 		e.submit(c, a.Tx)
 	case protocols.Replay:
 		e.startReplay(c, a.Seq)
+	case protocols.Recall:
+		e.recall(c, a)
 	case protocols.Notify:
 		e.notify(c, a.Event)
 	case protocols.Respond:

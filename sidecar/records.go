@@ -154,6 +154,19 @@ func (e *Engine) restorePlay(rec eventstore.ChannelRecord, rules *channel.Rules,
 	return r, nil
 }
 
+// recall derives the state at an older Update from the newest snapshot below it: at most one snapshot interval of events.
+func (e *Engine) recall(c *running, a protocols.Recall) {
+	at, err := replayer(e.cfg.Store, c.Rules(), &c.record, true).At(context.Background(), a.Update.Seq)
+	if err == nil && at.Update(c.id) != a.Update {
+		err = channel.Refuse(channel.CodeDiverged, "the journal here has root %s at %d, everybody signed %s", at.Update(c.id).JournalRoot, a.Update.Seq, a.Update.JournalRoot)
+	}
+	if err != nil {
+		e.cfg.Log.Error("Cannot take up an Update that everybody signed", "channel", c.id, "seq", a.Update.Seq, "err", err)
+		return
+	}
+	e.crank(c.id, protocols.Recalled{Update: a.Update, Signatures: a.Signatures, State: at.State})
+}
+
 func (e *Engine) rules(p *channel.Params, f channel.Funding) (*channel.Rules, error) {
 	var m channel.Module
 	if !p.IsLedger() {

@@ -257,6 +257,13 @@ func (c *cluster) act(n *node, a protocols.Action) []protocols.Action {
 		effects, verdict := n.cfg.Rules.Effects(p.Head().State)
 		require.NoError(c.t, verdict.Err())
 		return c.crank(n, protocols.Replayed{Update: p.Head().Update(n.cfg.Rules.ID()), Effects: effects})
+	case protocols.Recall:
+		at := n.cfg.Start
+		for _, e := range n.disk.entries[:a.Update.Seq] {
+			at, _ = c.extend(at, *e.Event)
+		}
+		require.Equal(c.t, a.Update, at.Update(c.id()), "all signatures are on our own journal")
+		return c.crank(n, protocols.Recalled{Update: a.Update, Signatures: a.Signatures, State: at.State})
 	case protocols.Notify:
 		text := fmt.Sprintf("%s %d %s %s", a.Event.Kind, a.Event.Seq, a.Event.Code, a.Event.Text)
 		if a.Event.Kind == protocols.NoteHalted || a.Event.Kind == protocols.NoteDiverged && strings.HasPrefix(a.Event.Text, "our ") {

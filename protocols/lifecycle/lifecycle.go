@@ -183,7 +183,7 @@ func (l Lifecycle) Crank(in protocols.Input) (Lifecycle, []protocols.Action) {
 		}
 	case protocols.Replayed:
 		acts = l.toSettle(in)
-	case protocols.Flush:
+	case protocols.Flush, protocols.Recalled:
 		acts = l.toPlay(in)
 	case protocols.ChainView:
 		l.view = in

@@ -253,6 +253,8 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 		}
 	case protocols.Tick:
 		acts = o.tick(in.Now)
+	case protocols.Recalled:
+		acts = o.onRecalled(in)
 	case protocols.Flush:
 		acts = o.flush(in.Now)
 	}
@@ -370,16 +372,19 @@ func (o *Objective) support(now uint64) []protocols.Action {
 		return nil
 	}
 	f := o.flights[newest]
-	o.flights = slices.Clone(o.flights[newest+1:])
-	o.supported = Supported{f.update, f.state, f.sigs}
 	o.progress = now
+	return o.moveSupport(Supported{f.update, f.state, f.sigs}, slices.Clone(o.flights[newest+1:]))
+}
+
+func (o *Objective) moveSupport(s Supported, flights []flight) []protocols.Action {
+	o.supported, o.flights = s, flights
 	acts := []protocols.Action{
-		protocols.RecordSupported{Update: f.update, Signatures: f.sigs},
-		protocols.Notify{Event: protocols.Notification{Kind: protocols.NoteSupported, Seq: f.update.Seq}},
+		protocols.RecordSupported{Update: s.Update, Signatures: s.Signatures},
+		protocols.Notify{Event: protocols.Notification{Kind: protocols.NoteSupported, Seq: s.Update.Seq}},
 	}
 	var rest []authored
 	for _, a := range o.mine {
-		if a.placed == 0 || a.placed > f.update.Seq {
+		if a.placed == 0 || a.placed > s.Update.Seq {
 			rest = append(rest, a)
 		} else if a.request != 0 {
 			acts = append(acts, protocols.Respond{ID: a.request, Seq: a.placed})

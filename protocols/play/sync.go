@@ -50,7 +50,7 @@ func (o *Objective) onCatchUp(from uint8, m protocols.CatchUp, now uint64) (acts
 			return o.halt(protocols.NoteHalted, h.Update.Seq, channel.CodeConflict,
 				"our own signature on an Update we do not know: this store is older than what was signed (S6), do not play on from it", h)
 		}
-		acts = append(acts, o.merge(from, h)...)
+		acts = append(append(acts, o.merge(from, h)...), o.recall(h)...)
 	}
 	last := m.Heads[len(m.Heads)-1]
 	if last.Update.Seq <= o.head.Seq {
@@ -63,6 +63,29 @@ func (o *Objective) onCatchUp(from uint8, m protocols.CatchUp, now uint64) (acts
 		return acts // the sequencer restarted and has not signed it again yet
 	}
 	return append(acts, o.extend(from, m.From, m.Entries, last, m.Proof, now)...)
+}
+
+// recall takes up an Update that everybody signed, we too, but that a restart made us forget: only the newest Update of
+// ours is restored, and a participant may have closed at an older one.
+func (o *Objective) recall(h protocols.Head) []protocols.Action {
+	seq := h.Update.Seq
+	if seq <= o.supported.Update.Seq || seq > o.head.Seq || o.flight(seq) >= 0 || o.phase == Stopped || !o.ours(h) {
+		return nil
+	}
+	for i, p := range o.cfg.Rules.Params.Participants {
+		if h.Signatures[i].Verify(o.domain.Digest(h.Update), p.Signer) != nil {
+			return nil
+		}
+	}
+	return []protocols.Action{protocols.Recall{Update: h.Update, Signatures: slices.Clone(h.Signatures)}}
+}
+
+func (o *Objective) onRecalled(in protocols.Recalled) []protocols.Action {
+	if o.phase == Halted || o.phase == Stopped || in.Update.Seq <= o.supported.Update.Seq || in.Update.Seq > o.head.Seq {
+		return nil
+	}
+	rest := slices.DeleteFunc(slices.Clone(o.flights), func(f flight) bool { return f.update.Seq <= in.Update.Seq })
+	return o.moveSupport(Supported{in.Update, in.State, in.Signatures}, rest)
 }
 
 // ours tells whether the head carries our valid signature.
