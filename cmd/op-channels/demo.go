@@ -90,6 +90,9 @@ func keepDemo(run context.Context, ctx *cli.Context, d *devnet.Devnet) error {
 			return interrupted(run, err)
 		}
 	}
+	if err := d.WriteFile(); err != nil {
+		return err
+	}
 	fmt.Fprintf(ctx.App.ErrWriter, "chain and sidecars keep running (see %s); interrupt to end them\n", d.Path())
 	<-run.Done()
 	return nil

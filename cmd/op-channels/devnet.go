@@ -142,10 +142,10 @@ func printDevnet(w io.Writer, d *devnet.Devnet, open string) {
 Everything is in %[1]s. Type next, in another terminal:
 
    export OP_CHANNELS_RPC=%[2]s
-   %[3]s channel open %[4]s            # a raid of all three; prints CHANNEL
+   %[3]s channel open %[4]s    # a raid of all three; prints CHANNEL
    %[3]s channel list
-   %[3]s channel watch                  # until interrupted
-   %[3]s devnet play --dir %[5]s CHANNEL     # bots play it to the end
+   %[3]s channel watch    # until interrupted
+   %[3]s devnet play --dir %[5]s CHANNEL    # bots play it to the end
 
 or choose the actions of %[6]s yourself, while bots do the rest:
 

@@ -36,6 +36,9 @@ type Options struct {
 	Progress func(step string)
 }
 
+// setupTimeout bounds Start, which takes a few seconds: the World's deployer is a program of its own.
+const setupTimeout = 2 * time.Minute
+
 // DefaultChainID is the id of the development chain.
 const DefaultChainID = 901
 
@@ -83,6 +86,8 @@ func Start(ctx context.Context, o Options) (d *Devnet, err error) {
 
 // start does side by side what does not need each other: the World's deployer takes as long as everything else together.
 func (d *Devnet) start(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, setupTimeout)
+	defer cancel()
 	o := &d.Options
 	o.Progress("starting the chain")
 	if d.Chain, err = startChain(context.WithoutCancel(ctx), o); err != nil {
@@ -123,7 +128,7 @@ func (d *Devnet) start(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return d.writeFile()
+	return d.WriteFile()
 }
 
 func (o *Options) complete() (err error) {

@@ -107,7 +107,8 @@ func (d *Devnet) File() File {
 	return f
 }
 
-func (d *Devnet) writeFile() error {
+// WriteFile writes devnet.json: Start does, and whoever restarts sidecars, because their process ids change.
+func (d *Devnet) WriteFile() error {
 	b, err := json.MarshalIndent(d.File(), "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode devnet.json: %w", err)

@@ -14,7 +14,7 @@ const modulePath = "github.com/evmts/channels"
 
 var (
 	// ErrRoot means that the repository was not found.
-	ErrRoot = errors.New("not inside the repository of " + modulePath + ": change into it, or say where it is")
+	ErrRoot = errors.New("the working directory is not inside the repository of " + modulePath + ": change into it")
 	// ErrDeps means that something the environment needs is not installed.
 	ErrDeps = errors.New("something that the development chain needs is missing")
 )

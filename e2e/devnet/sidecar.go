@@ -136,7 +136,7 @@ func (s *Sidecar) Dial(ctx context.Context) (*rpc.Client, error) {
 
 // Start runs the process without waiting for its RPC: see Ready.
 func (s *Sidecar) Start() error {
-	if s.proc != nil && s.proc.running() {
+	if s.Running() {
 		return fmt.Errorf("%w: %s runs already", ErrSidecar, s.Name)
 	}
 	log, err := os.OpenFile(s.LogFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -151,6 +151,9 @@ func (s *Sidecar) Start() error {
 
 // Ready waits until the RPC answers. It fails when the process ends first, with the end of its log.
 func (s *Sidecar) Ready(ctx context.Context) error {
+	if s.proc == nil {
+		return fmt.Errorf("%w: %s was not started", ErrSidecar, s.Name)
+	}
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	tick := time.NewTicker(readyPoll)
@@ -185,8 +188,16 @@ func (s *Sidecar) ask(ctx context.Context) error {
 	return nil
 }
 
+// Running tells whether the process runs.
+func (s *Sidecar) Running() bool { return s.proc != nil && s.proc.running() }
+
 // Kill9 ends the process wherever it is.
-func (s *Sidecar) Kill9() error { return s.proc.kill() }
+func (s *Sidecar) Kill9() error {
+	if !s.Running() {
+		return fmt.Errorf("%w: %s does not run", ErrSidecar, s.Name)
+	}
+	return s.proc.kill()
+}
 
 // Restart starts the process again and waits for its RPC.
 func (s *Sidecar) Restart(ctx context.Context) error {

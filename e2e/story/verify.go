@@ -19,6 +19,9 @@ const verifyTimeout = 60 * time.Second
 
 // verify stops the sidecars and has a fresh process replay each one's journal.
 func (t *teller) verify(ctx context.Context) error {
+	for _, s := range t.d.Sidecars {
+		t.sum.check(s.Name+" ran until it was stopped", equal(s.Running(), true))
+	}
 	t.sum.check("the sidecars stop in order", t.d.StopSidecars(ctx))
 	for _, s := range t.d.Sidecars {
 		j, err := VerifyJournal(ctx, t.d, s, t.sum.ChannelID)
