@@ -1,0 +1,40 @@
+package derivation
+
+import "github.com/evmts/channels/channel"
+
+// Inspect is Reduce that shows memory and mutable globals as the call left them, before the snapshot is restored.
+func (m *Module) Inspect(state, event []byte, look func(memory []byte, globals []uint64)) channel.Result {
+	args, limit := [][]byte{state, event}, m.manifest.FuelLimit
+	switch p := m.program.executor.(type) {
+	case *compiled:
+		in, err := p.pool.acquire()
+		if err != nil {
+			return unavailable(err)
+		}
+		defer p.release(in)
+		in.call.reset(nil)
+		r := in.run(entryReduce, args, limit)
+		r.Log = in.call.log
+		view, _ := in.memory.Read(0, in.memory.Size())
+		var globals []uint64
+		for _, g := range in.globals {
+			globals = append(globals, in.value(g))
+		}
+		look(view, globals)
+		return r
+	case *reference:
+		in, err := p.pool.acquire()
+		if err != nil {
+			return unavailable(err)
+		}
+		defer p.pool.put(in)
+		in.call.reset(nil)
+		in.machine.Begin(lowerEntry[entryReduce], args, limit)
+		in.machine.Finish()
+		r := outcome(entryReduce, in.machine, &in.call)
+		r.Log = in.call.log
+		look(in.machine.Memory(), in.machine.Globals())
+		return r
+	}
+	return channel.Result{}
+}
