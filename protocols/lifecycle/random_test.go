@@ -36,18 +36,19 @@ func TestA13_RandomSchedules(t *testing.T) {
 	}
 }
 
-// TestA13_RandomCloses asks to close in the middle of it all. A close may stall when a participant's Close meets an Update
-// in flight and is then disputed, so only what holds always is demanded: nothing is contradicted, and what concludes was
-// agreed by all.
+// TestA13_RandomCloses asks to close in the middle of it all: nothing is contradicted, and once everybody asks the channel
+// concludes at a head that all agreed to.
 func TestA13_RandomCloses(t *testing.T) {
 	closed := 0
 	total := seeds(40)
 	for i := range total {
 		seed := i
-		if i == 0 {
-			seed = 1101 // ended on chain with an Update in flight, then restarted
-		} else if i == 1 {
-			seed = 375 // closed at an Update that a restart had made another forget
+		if pinned := []int{
+			1101, // ended on chain with an Update in flight, then restarted
+			375,  // closed at an Update that a restart had made another forget
+			3939, // the same, and who closed is behind for good
+		}; i < len(pinned) {
+			seed = pinned[i]
 		}
 		opt := options{n: 2 + seed%3, independent: seed%2 == 1, sequencer: seed % 2}
 		c := chaos(t, opt, int64(seed), nil, true)
@@ -84,7 +85,7 @@ func TestA13_RandomCloses(t *testing.T) {
 		checkAnswers(t, c, int64(seed))
 	}
 	t.Logf("%d of %d closed without a dispute", closed, total)
-	require.Greater(t, closed, total*9/10)
+	require.Equal(t, total, closed, "honest participants who all ask to close need no dispute")
 }
 
 func terminal(n *node) bool {

@@ -18,7 +18,11 @@ func (o *Objective) onSync(from uint8, m protocols.Sync) []protocols.Action {
 	}
 	switch {
 	case m.Seq > o.head.Seq:
-		return []protocols.Action{o.sync(from)}
+		acts := []protocols.Action{o.sync(from)}
+		if m.Supported < o.supported.Update.Seq { // it has the entries, but not everyone's signatures
+			acts = append(acts, protocols.SendEntries{To: from, From: m.Seq + 1, Heads: o.heads()})
+		}
+		return acts
 	case m.Seq == o.head.Seq && m.Root != o.head.Journal.Root():
 		return append(o.drop(from, channel.CodeDiverged, "its journal of the same length has another root"),
 			protocols.Send{To: from, Body: protocols.Diverged{Seq: o.head.Seq, StateHash: o.head.Hash}})
