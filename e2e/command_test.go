@@ -36,8 +36,14 @@ type command struct {
 func start(t *testing.T, args ...string) *command {
 	t.Helper()
 	d := network(t)
-	c := &command{t: t, cmd: exec.Command(d.Options.Binary, args...), lines: make(chan string, 4096), exited: make(chan struct{})}
-	c.cmd.Dir = d.Options.Root
+	cmd := exec.Command(d.Options.Binary, args...)
+	cmd.Dir = d.Options.Root
+	return begin(t, cmd)
+}
+
+func begin(t *testing.T, cmd *exec.Cmd) *command {
+	t.Helper()
+	c := &command{t: t, cmd: cmd, lines: make(chan string, 4096), exited: make(chan struct{})}
 	out, in, err := os.Pipe()
 	require.NoError(t, err)
 	c.cmd.Stdout, c.cmd.Stderr = in, in
@@ -144,40 +150,33 @@ func TestU1_DevnetTellsCommandsThatWork(t *testing.T) {
 	}
 	export := find("export OP_CHANNELS_RPC")
 	id := ""
-	shell := func(words string) (*exec.Cmd, *bytes.Buffer) {
+	shell := func(words string) *exec.Cmd {
 		script := export + "\n" + strings.ReplaceAll(strings.TrimSuffix(strings.TrimSpace(find(words)), "&"), "CHANNEL", id)
 		script = strings.ReplaceAll(script, "OP_"+id+"S_RPC", "OP_CHANNELS_RPC") // the variable's name has the word, too
 		cmd := exec.CommandContext(ctx, "sh", "-ec", strings.Replace(script, "\n", "\nexec ", 1))
 		cmd.Dir = c.cmd.Dir
-		var out bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &out
-		return cmd, &out
+		return cmd
 	}
 	run := func(words string) string {
 		t.Helper()
-		cmd, out := shell(words)
-		require.NoError(t, cmd.Run(), "%s: %s", words, out)
-		return strings.TrimSpace(out.String())
+		out, err := shell(words).CombinedOutput()
+		require.NoError(t, err, "%s: %s", words, out)
+		return strings.TrimSpace(string(out))
 	}
 
-	watch, watched := shell("channel watch")
-	require.NoError(t, watch.Start())
+	watch := begin(t, shell("channel watch"))
 	id = run("channel open")
 	require.Contains(t, run("channel list"), id)
 	run("devnet play --dir " + dir + " CHANNEL")
-	require.NoError(t, await(ctx, sidecarOf(f, 0), common.HexToHash(id), hasStatus("settled")))
-	require.NoError(t, watch.Process.Signal(os.Interrupt))
-	require.ErrorContains(t, watch.Wait(), "interrupt")
-	require.Contains(t, watched.String(), "settled")
+	watch.until("settled")
+	watch.end(os.Interrupt)
 
 	id = run("channel open")
-	play, played := shell("--by-hand alice")
-	require.NoError(t, play.Start())
-	require.NoError(t, await(ctx, sidecarOf(f, 1), common.HexToHash(id), func(i *sidecar.ChannelInfo) bool { return i.HeadSeq >= 4 }), played.String())
+	play := begin(t, shell("--by-hand alice"))
+	require.NoError(t, await(ctx, sidecarOf(f, 1), common.HexToHash(id), func(i *sidecar.ChannelInfo) bool { return i.Supported != nil && i.Supported.Seq >= 4 }))
 	require.Contains(t, run("channel event"), "final at seq 5")
 	require.Contains(t, run("channel show"), "status      open")
-	require.NoError(t, play.Process.Signal(os.Interrupt))
-	require.ErrorContains(t, play.Wait(), "interrupt")
+	play.end(os.Interrupt)
 
 	code, rest := c.end(os.Interrupt)
 	require.Zero(t, code, rest)
