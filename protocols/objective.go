@@ -151,13 +151,20 @@ type RecordEntry struct {
 	Journal   channel.Journal
 }
 
-// RecordSigned fixes that this Update, and no other at its seq, is signed by us.
-type RecordSigned struct{ Update channel.Update }
+// RecordSigned fixes that this Update, and no other at its seq, is signed by us. Known are the others' signatures on it
+// that are at hand, by participant; only those of the newest RecordSigned need to be kept.
+type RecordSigned struct {
+	Update channel.Update
+	Known  []channel.Signature
+}
 
-// RecordSupported stores the newest supported Update with everyone's signatures.
+// RecordSupported stores the newest supported Update with everyone's signatures. Derivable says that it follows from what
+// is durable already: RecordSigned has all other signatures, and ours comes out the same when it is made again. Then
+// nothing need wait for it to be durable.
 type RecordSupported struct {
 	Update     channel.Update
 	Signatures []channel.Signature
+	Derivable  bool
 }
 
 // RecordPending stores an event of ours that is not in the journal yet; RecordPlaced forgets it.

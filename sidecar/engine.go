@@ -85,6 +85,7 @@ type Engine struct {
 	peers    map[common.Address]map[common.Hash]struct{} // channels by the other participants' session keys
 	touched  map[common.Hash]struct{}
 	batch    *eventstore.Batch
+	wait     bool // the batch must be on disk before anything is done that follows from it
 	after    []deferred
 	acks     []func()
 	waiting  map[uint64]chan<- Answer
@@ -256,9 +257,10 @@ func (e *Engine) settle() error {
 	for e.batch.Len() > 0 || len(e.after) > 0 || len(e.touched) > 0 {
 		if e.batch.Len() > 0 {
 			start := time.Now()
-			if err := e.cfg.Store.Commit(e.batch, true); err != nil {
+			if err := e.cfg.Store.Commit(e.batch, e.wait); err != nil {
 				return fmt.Errorf("commit: %w", err)
 			}
+			e.wait = false
 			e.cfg.Metrics.CommitSeconds.Observe(time.Since(start).Seconds())
 		}
 		todo := e.after

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/eventstore"
 	"github.com/evmts/channels/protocols"
@@ -17,9 +19,12 @@ import (
 
 const objectiveVersion = 1
 
-// record puts what must be durable into the batch.
+// record puts what must be durable into the batch. The commit waits for the disk unless all of it can be derived again.
 func (e *Engine) record(c *running, r protocols.Record) {
 	b := e.batch
+	if s, ok := r.(protocols.RecordSupported); !ok || !s.Derivable {
+		e.wait = true
+	}
 	switch r := r.(type) {
 	case protocols.RecordEntry:
 		b.AppendEntry(c.id, r.Seq, r.Entry, r.StateHash)
@@ -29,6 +34,7 @@ func (e *Engine) record(c *running, r protocols.Record) {
 		e.cfg.Metrics.Events.Inc()
 	case protocols.RecordSigned:
 		b.PutSigned(c.id, r.Update)
+		e.recordKnown(c, r)
 	case protocols.RecordSupported:
 		b.PutSupported(c.id, r.Update, r.Signatures)
 	case protocols.RecordPending:
@@ -43,6 +49,43 @@ func (e *Engine) record(c *running, r protocols.Record) {
 		})
 	}
 	e.log(c, r)
+}
+
+// knownName is the record of the others' signatures that came with the newest Update we signed.
+const knownName = "play-known"
+
+// recordKnown keeps the others' signatures beside our own decision to sign: with them the Update is supported as soon as
+// ours exists, and ours comes out the same after a crash.
+func (e *Engine) recordKnown(c *running, r protocols.RecordSigned) {
+	if !slices.ContainsFunc(r.Known, func(s channel.Signature) bool { return !s.IsZero() }) {
+		return
+	}
+	data, err := rlp.EncodeToBytes(protocols.Head{Update: r.Update, Signatures: r.Known})
+	if err != nil {
+		panic(err) // the type is fixed and encodable
+	}
+	e.batch.PutObjective(objectiveID(c.id, knownName), eventstore.ObjectiveRecord{
+		Kind: knownName, Channel: c.id, Data: data, Version: objectiveVersion,
+	})
+}
+
+// known reads what recordKnown wrote, if it was about this Update.
+func (e *Engine) known(id common.Hash, signed channel.Update) ([]channel.Signature, error) {
+	o, err := e.cfg.Store.Objective(objectiveID(id, knownName))
+	if errors.Is(err, eventstore.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var h protocols.Head
+	if err := rlp.DecodeBytes(o.Data, &h); err != nil {
+		return nil, fmt.Errorf("signatures known beside the signed Update: %w", err)
+	}
+	if h.Update != signed {
+		return nil, nil
+	}
+	return h.Signatures, nil
 }
 
 func objectiveID(id common.Hash, name string) string { return name + "/" + id.Hex() }
@@ -133,6 +176,9 @@ func (e *Engine) restorePlay(rec eventstore.ChannelRecord, rules *channel.Rules,
 		return nil, err
 	}
 	r := &play.Restored{Signed: signed, Pending: pending}
+	if r.Known, err = e.known(rec.ID, signed); err != nil {
+		return nil, err
+	}
 	r.Supported = play.Supported{Update: supported, Signatures: sigs}
 	last, err := e.cfg.Store.LastSeq(rec.ID)
 	if err != nil {

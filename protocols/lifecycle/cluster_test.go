@@ -452,6 +452,9 @@ func (c *cluster) crash(i int) {
 	n := c.nodes[i]
 	n.up, n.life, n.fuse = false, lifecycle.Lifecycle{}, nil
 	n.crashes++
+	if d := n.disk; d.durable != nil { // what was not waited for may be lost: here it always is
+		d.supported, d.sigs, d.durable = d.durable.update, d.durable.sigs, nil
+	}
 }
 
 func (c *cluster) sequencer() *node { return c.nodes[c.nodes[0].cfg.Rules.Params.Sequencer] }
@@ -482,7 +485,7 @@ func (c *cluster) restart(i int) {
 
 func (c *cluster) restorePlay(n *node) *play.Restored {
 	at := n.cfg.Start
-	r := &play.Restored{Signed: *n.disk.signed, Supported: play.Supported{Update: *n.disk.supported, Signatures: n.disk.sigs}}
+	r := &play.Restored{Signed: *n.disk.signed, Known: n.disk.known, Supported: play.Supported{Update: *n.disk.supported, Signatures: n.disk.sigs}}
 	if n.disk.supported.Seq == 0 {
 		r.Supported.State = at.State
 	}

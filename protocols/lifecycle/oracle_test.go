@@ -16,10 +16,18 @@ type disk struct {
 	hashes     []common.Hash
 	tree       channel.Tree
 	signed     *channel.Update
+	known      []channel.Signature // recorded with signed
+	durable    *supportedRecord    // what a crash leaves of supported; nil: the newest
 	supported  *channel.Update
 	sigs       []channel.Signature
 	pending    map[uint64]channel.SignedEvent
 	close      *channel.Close
+}
+
+// supportedRecord is what a disk holds of the supported Update when a newer one was not waited for.
+type supportedRecord struct {
+	update *channel.Update
+	sigs   []channel.Signature
 }
 
 func newDisk(start common.Hash) *disk {
@@ -31,6 +39,11 @@ func newDisk(start common.Hash) *disk {
 // record makes something durable, and checks that an honest node may want this (docs/protocol.md §3).
 func (c *cluster) record(n *node, r protocols.Record) {
 	d, domain := n.disk, n.cfg.Rules.Params.Domain()
+	if s, ok := r.(protocols.RecordSupported); !ok || !s.Derivable {
+		d.durable = nil // one log: what came before is on disk with this
+	} else if d.durable == nil {
+		d.durable = &supportedRecord{d.supported, d.sigs}
+	}
 	switch r := r.(type) {
 	case protocols.RecordEntry:
 		require.EqualValues(c.t, len(d.entries)+1, r.Seq, "entries are appended in order")
@@ -43,7 +56,7 @@ func (c *cluster) record(n *node, r protocols.Record) {
 	case protocols.RecordSigned:
 		c.checkMaySign(n, r.Update)
 		u := r.Update
-		d.signed = &u
+		d.signed, d.known = &u, r.Known
 	case protocols.RecordSupported:
 		u := r.Update
 		require.Equal(c.t, d.root(u.Seq), u.JournalRoot)

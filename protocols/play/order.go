@@ -180,9 +180,12 @@ func (o *Objective) sign(entries []channel.Entry, known []channel.Signature) []p
 	copy(f.sigs, known)
 	o.flights = append(slices.Clone(o.flights), f)
 	o.signed = u
+	i := len(o.flights) - 1
+	acts := o.takeEarly(i)
+	o.flights[i].known = o.flights[i].sigs
 	return append([]protocols.Action{
-		protocols.RecordSigned{Update: u},
+		protocols.RecordSigned{Update: u, Known: o.flights[i].known},
 		protocols.Notify{Event: protocols.Notification{Kind: protocols.NoteAppended, Seq: u.Seq}},
 		protocols.Sign{Message: u},
-	}, o.takeEarly(len(o.flights)-1)...)
+	}, acts...)
 }

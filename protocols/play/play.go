@@ -63,7 +63,18 @@ type flight struct {
 	update  channel.Update
 	state   *channel.State
 	sigs    []channel.Signature
-	entries []channel.Entry // what the sequencer sends with it; none after a restart
+	known   []channel.Signature // those in RecordSigned
+	entries []channel.Entry     // what the sequencer sends with it; none after a restart
+}
+
+// derivable tells whether the records hold every signature but ours.
+func (f flight) derivable(me uint8) bool {
+	for i := range f.sigs {
+		if i != int(me) && (i >= len(f.known) || f.known[i].IsZero()) {
+			return false
+		}
+	}
+	return true
 }
 
 func (f flight) complete() bool {
@@ -133,6 +144,7 @@ type Restored struct {
 	Head      Point
 	Supported Supported
 	Signed    channel.Update
+	Known     []channel.Signature // of the others on Signed, as recorded with it
 	Pending   []channel.SignedEvent
 	Halt      *Halt // nil: play did not halt
 }
@@ -144,7 +156,10 @@ func Restore(cfg *Config, r Restored) Objective {
 		head: r.Head, supported: r.Supported, signed: r.Signed,
 	}
 	if r.Signed.Seq > r.Supported.Update.Seq && r.Signed.Seq == r.Head.Seq {
-		o.flights = []flight{{update: r.Signed, state: r.Head.State, sigs: make([]channel.Signature, o.n)}}
+		f := flight{update: r.Signed, state: r.Head.State, sigs: make([]channel.Signature, o.n), known: r.Known}
+		copy(f.sigs, r.Known)
+		f.sigs[cfg.Me] = channel.Signature{}
+		o.flights = []flight{f}
 	}
 	o.unheard = (1<<o.n - 1) &^ (1 << cfg.Me)
 	if r.Halt != nil {
@@ -373,13 +388,13 @@ func (o *Objective) support(now uint64) []protocols.Action {
 	}
 	f := o.flights[newest]
 	o.progress = now
-	return o.moveSupport(Supported{f.update, f.state, f.sigs}, slices.Clone(o.flights[newest+1:]))
+	return o.moveSupport(Supported{f.update, f.state, f.sigs}, slices.Clone(o.flights[newest+1:]), f.update == o.signed && f.derivable(o.cfg.Me))
 }
 
-func (o *Objective) moveSupport(s Supported, flights []flight) []protocols.Action {
+func (o *Objective) moveSupport(s Supported, flights []flight, derivable bool) []protocols.Action {
 	o.supported, o.flights = s, flights
 	acts := []protocols.Action{
-		protocols.RecordSupported{Update: s.Update, Signatures: s.Signatures},
+		protocols.RecordSupported{Update: s.Update, Signatures: s.Signatures, Derivable: derivable},
 		protocols.Notify{Event: protocols.Notification{Kind: protocols.NoteSupported, Seq: s.Update.Seq}},
 	}
 	var rest []authored

@@ -89,7 +89,7 @@ func (o *Objective) onRecalled(in protocols.Recalled) []protocols.Action {
 		return nil
 	}
 	rest := slices.DeleteFunc(slices.Clone(o.flights), func(f flight) bool { return f.update.Seq <= in.Update.Seq })
-	return o.moveSupport(Supported{in.Update, in.State, in.Signatures}, rest)
+	return o.moveSupport(Supported{in.Update, in.State, in.Signatures}, rest, false)
 }
 
 // ours tells whether the head carries our valid signature.
