@@ -38,3 +38,21 @@ func (m *Module) Inspect(state, event []byte, look func(memory []byte, globals [
 	}
 	return channel.Result{}
 }
+
+// Kept gives a function that calls reduce on one compiled instance which is never put back to the snapshot: what
+// metering itself costs, without the isolation of calls. It starts over when the module fails, as the allocator will.
+func (m *Module) Kept() func(state, event []byte) channel.Result {
+	p := m.program.executor.(*compiled)
+	in, err := p.instantiate()
+	return func(state, event []byte) channel.Result {
+		if err != nil {
+			return unavailable(err)
+		}
+		in.call.reset(nil)
+		r := in.run(entryReduce, [][]byte{state, event}, m.manifest.FuelLimit)
+		if r.Status == channel.RejectedTrap {
+			in, err = p.instantiate()
+		}
+		return r
+	}
+}
