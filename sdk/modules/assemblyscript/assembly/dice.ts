@@ -76,7 +76,7 @@ export class Random {
   /** 0..n-1, each as likely: what would favour the small ones is thrown away. */
   below(n: u32): u32 {
     if (n == 0) reject("a choice of none");
-    const fair = (0x100000000 / <u64>n) * <u64>n;
+    const fair: u64 = (<u64>0x100000000 / <u64>n) * <u64>n;
     let v = this.next();
     while (<u64>v >= fair) v = this.next();
     return v % n;

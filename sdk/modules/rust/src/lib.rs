@@ -30,26 +30,29 @@ pub use host::input;
 #[macro_export]
 macro_rules! module {
     ($init:path, $reduce:path, $effects:path) => {
-        #[no_mangle]
-        pub extern "C" fn allocate(len: u32) -> *mut u8 {
-            $crate::allocate(len).as_mut_ptr()
-        }
+        // In a scope of its own, so that no name meets the module's.
+        const _: () = {
+            #[export_name = "allocate"]
+            pub extern "C" fn module_allocate(len: u32) -> *mut u8 {
+                $crate::allocate(len).as_mut_ptr()
+            }
 
-        #[export_name = "init"]
-        pub extern "C" fn module_init(ptr: *const u8, len: u32) -> u64 {
-            $init($crate::Genesis::read(unsafe { $crate::input(ptr, len) })).into()
-        }
+            #[export_name = "init"]
+            pub extern "C" fn module_init(ptr: *const u8, len: u32) -> u64 {
+                $init($crate::Genesis::read(unsafe { $crate::input(ptr, len) })).into()
+            }
 
-        #[export_name = "reduce"]
-        pub extern "C" fn module_reduce(state: *const u8, state_len: u32, event: *const u8, event_len: u32) -> u64 {
-            let event = $crate::Event::read(unsafe { $crate::input(event, event_len) });
-            $reduce($crate::State::read(unsafe { $crate::input(state, state_len) }, &event), event).into()
-        }
+            #[export_name = "reduce"]
+            pub extern "C" fn module_reduce(state: *const u8, state_len: u32, event: *const u8, event_len: u32) -> u64 {
+                let event = $crate::Event::read(unsafe { $crate::input(event, event_len) });
+                $reduce($crate::State::read(unsafe { $crate::input(state, state_len) }, &event), event).into()
+            }
 
-        #[export_name = "effects"]
-        pub extern "C" fn module_effects(state: *const u8, state_len: u32) -> u64 {
-            $effects(unsafe { $crate::input(state, state_len) }).into()
-        }
+            #[export_name = "effects"]
+            pub extern "C" fn module_effects(state: *const u8, state_len: u32) -> u64 {
+                $effects(unsafe { $crate::input(state, state_len) }).into()
+            }
+        };
     };
 }
 
