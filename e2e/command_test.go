@@ -237,6 +237,7 @@ func TestU1_DemoLeavesNothingRunning(t *testing.T) {
 			if signal == os.Interrupt {
 				require.Equal(t, 1, code)
 				require.Contains(t, rest, "interrupted")
+				require.NotContains(t, rest, "did not end", "every sidecar heeds SIGTERM")
 			}
 			requireGone(t, f)
 		})
