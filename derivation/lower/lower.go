@@ -42,7 +42,7 @@ func Lower(m *wasm.Module) (*Lowered, error) {
 	l.data()
 	for _, e := range m.Exports {
 		for i, name := range EntryNames {
-			if e.Kind == wasm.ExternFunction && e.Name == name && int(e.Index) >= len(m.Imports) {
+			if e.Kind == wasm.ExternFunction && e.Name == name && int(e.Index) >= len(m.Imports) && m.FunctionType(e.Index).Equal(wasm.Required[name]) {
 				p.Entries[i] = e.Index - uint32(len(m.Imports))
 			}
 		}
