@@ -69,8 +69,8 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 	@tools/fuzz.sh $(FUZZTIME)
 
 .PHONY: long
-long: ## random schedules of the protocols, many more of them
-	CHANNELS_LONG=1 go test -timeout 60m ./protocols/... ./eventstore/...
+long: ## random schedules of the protocols and random modules, many more of them
+	CHANNELS_LONG=1 go test -timeout 60m ./protocols/... ./eventstore/... ./derivation
 
 .PHONY: bindings
 bindings: build/.npm-installed ## generate the Go bindings of the contracts again
