@@ -2,7 +2,6 @@ package devnet
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -195,26 +194,16 @@ func prepareDir(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-// moduleManifest is what raid.manifest.json says.
-type moduleManifest struct {
-	PageLimit uint32 `json:"pageLimit"`
-	MaxEvents uint32 `json:"maxEvents"`
-}
-
 // ModuleFile is the raid's module, with its manifest beside it.
 func (d *Devnet) ModuleFile() string { return filepath.Join(d.Options.Dir, "modules", "raid.wasm") }
 
 // installModule writes the raid's module for the sidecars and loads it from there, as they do.
 func (d *Devnet) installModule() (err error) {
 	path := d.ModuleFile()
-	manifest, err := json.MarshalIndent(moduleManifest{raid.PageLimit, raid.MaxEvents}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode the module's manifest: %w", err)
-	}
 	if err := os.WriteFile(path, raid.Wasm, 0o644); err != nil {
 		return fmt.Errorf("write the module: %w", err)
 	}
-	if err := os.WriteFile(strings.TrimSuffix(path, ".wasm")+derivation.ManifestSuffix, manifest, 0o644); err != nil {
+	if err := os.WriteFile(strings.TrimSuffix(path, ".wasm")+derivation.ManifestSuffix, raid.Manifest, 0o644); err != nil {
 		return fmt.Errorf("write the module's manifest: %w", err)
 	}
 	if d.engine, err = derivation.NewEngine(derivation.Config{}); err != nil {

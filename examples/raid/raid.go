@@ -27,6 +27,12 @@ import (
 //go:embed raid.wasm
 var Wasm []byte
 
+// Manifest is raid.manifest.json, which stands beside raid.wasm wherever it is installed: its limits are part of the
+// module's hash.
+//
+//go:embed raid.manifest.json
+var Manifest []byte
+
 const (
 	// MaxEvents is the most events that one participant can have accepted: a commitment, and an action and a
 	// reveal in each of 48 rounds. It belongs into the module's manifest.

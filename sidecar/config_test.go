@@ -1,0 +1,122 @@
+package sidecar_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/evmts/channels/plugin"
+	"github.com/evmts/channels/sidecar"
+	"github.com/evmts/channels/sidecar/flags"
+	"github.com/stretchr/testify/require"
+	"github.com/urfave/cli/v2"
+)
+
+// parse runs the options through the command line as `op-channels run` does.
+func parse(t *testing.T, args ...string) (cfg *sidecar.Config, err error) {
+	t.Helper()
+	app := cli.NewApp()
+	app.ExitErrHandler = func(*cli.Context, error) {}
+	app.Writer, app.ErrWriter = os.Stderr, os.Stderr
+	app.Commands = []*cli.Command{{Name: "run", Flags: flags.Run(), Action: func(ctx *cli.Context) error {
+		var err error
+		cfg, err = sidecar.ConfigFromCLI(ctx, "test")
+		return err
+	}}}
+	err = app.Run(append([]string{"op-channels", "run"}, args...))
+	return cfg, err
+}
+
+func write(t *testing.T, name, text string) string {
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func needed(t *testing.T) []string {
+	return []string{
+		"--chain-id", "901", "--adjudicator", "0xaD00000000000000000000000000000000000000",
+		"--session-key", write(t, "session.key", "0000000000000000000000000000000000000000000000000000000000000001"),
+		"--private-key", "0x0000000000000000000000000000000000000000000000000000000000000002",
+	}
+}
+
+func TestConfigDefaultsAreSafe(t *testing.T) {
+	cfg, err := parse(t, needed(t)...)
+	require.NoError(t, err)
+	require.Equal(t, plugin.Safe, cfg.Trust)
+	require.Equal(t, "127.0.0.1", cfg.RPC.ListenAddr)
+	require.Empty(t, cfg.Policy.MaxStake, "without a limit, whatever costs us waits for the owner")
+	require.EqualValues(t, 3600, cfg.Policy.MinWindow)
+	require.False(t, cfg.P2PAcceptUnknown)
+	require.Nil(t, cfg.Keys.Attestor)
+}
+
+// TestConfigFile: flag beats environment beats file; lists, tables and durations work; a typo is an error.
+func TestConfigFile(t *testing.T) {
+	t.Setenv("OP_CHANNELS_STALL", "7s")
+	file := write(t, "c.toml", `
+trust = "finalized"
+stall = "9s"
+skew = "11s"
+data-dir = "from-the-file"
+[p2p]
+listen = ["/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2"]
+[policy]
+ask = true
+max-stake = ["0x0000000000000000000000000000000000000000=5"]
+`)
+	cfg, err := parse(t, append(needed(t), "--config", file, "--data-dir", "from-the-flag")...)
+	require.NoError(t, err)
+	require.Equal(t, plugin.Finalized, cfg.Trust)
+	require.Equal(t, 7*time.Second, cfg.Stall)
+	require.Equal(t, 11*time.Second, cfg.Skew)
+	require.Equal(t, "from-the-flag", cfg.DataDir)
+	require.Equal(t, []string{"/ip4/127.0.0.1/tcp/1", "/ip4/127.0.0.1/tcp/2"}, cfg.P2PListen)
+	require.True(t, cfg.Policy.Ask)
+	five := cfg.Policy.MaxStake[common.Address{}]
+	require.EqualValues(t, 5, five.Uint64())
+
+	for text, want := range map[string]string{
+		`polcy = true`:         `there is no option "polcy"`,
+		"[p2p]\nlisen = []":    `there is no option "p2p.lisen"`,
+		`trust = "certain"`:    "trust",
+		`skew = "soon"`:        "skew",
+		`= nonsense`:           "config file",
+		`adjudicator = "0x12"`: "",
+	} {
+		_, err := parse(t, append(needed(t), "--config", write(t, "bad.toml", text))...)
+		if want == "" { // a flag was given: the file's value does not count
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, want)
+	}
+}
+
+func TestConfigRefusesWhatIsNotSafe(t *testing.T) {
+	secret := write(t, "jwt", "00000000000000000000000000000000000000000000000000000000000000ff")
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"exposed without a secret":  {[]string{"--rpc.addr", "0.0.0.0"}, "--rpc.jwt-secret"},
+		"exposed with a secret":     {[]string{"--rpc.addr", "0.0.0.0", "--rpc.jwt-secret", secret}, ""},
+		"no such key file":          {[]string{"--attestor-key", "nowhere"}, "--attestor-key"},
+		"short secret":              {[]string{"--rpc.jwt-secret", write(t, "short", "abcd")}, "2 bytes instead of 32"},
+		"a key that is no key":      {[]string{"--attestor-key", write(t, "zero", "0000000000000000000000000000000000000000000000000000000000000000")}, "--attestor-key"},
+		"a stake without an amount": {[]string{"--policy.max-stake", "0x0000000000000000000000000000000000000000"}, "ASSET=AMOUNT"},
+		"an address that is none":   {[]string{"--p2p.deny", "bob"}, "is no address"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := parse(t, append(needed(t), c.args...)...)
+			if c.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+}
