@@ -113,7 +113,7 @@ pub fn split(pot: *Cell, weights: []const u32, cells: []Cell) void {
         const p1 = q[1] * w + (p0 >> 32);
         const p2 = q[2] * w + (p1 >> 32);
         const high = p2 +% (q[3] * w << 32);
-        cell.* +%= @as(u128, high) << 64 | (p1 << 32 | p0 & 0xffffffff);
+        cell.* +%= @as(u128, high) << 64 | ((p1 << 32) | (p0 & 0xffffffff));
     }
     pot.* = left / by;
 }
