@@ -40,8 +40,12 @@ demo: deps build ## play a whole raid: three sidecars, a chain, a MUD World
 devnet: deps build ## keep the demo's environment running and say what to type next
 	$(BIN) devnet --dir build/devnet
 
+.PHONY: module-compilers
+module-compilers: build/.npm-installed ## compilers of modules in C, Rust and Zig: installed as root, otherwise named
+	@tools/module-compilers.sh
+
 .PHONY: test
-test: deps build lint test-contracts test-go ## all tests (about ten minutes the first time)
+test: deps module-compilers build lint test-contracts test-go ## all tests (about ten minutes the first time)
 	@echo "all tests passed"
 
 .PHONY: test-contracts
