@@ -1,8 +1,11 @@
 // Package derivation runs the deterministic reducers of applications: it loads a WebAssembly module, refuses what
 // could behave differently on two machines, and derives the same bytes, status and fuel from the same input everywhere.
 //
-// An Engine holds compiled code; Engine.Load turns a binary into a Module, which implements channel.Module and is safe
-// for concurrent use. Package derivation/wasm says which binaries are accepted, package derivation/meter where fuel and
+// An Engine holds programs; Engine.Load turns a binary into a Module, which implements channel.Module and is safe for
+// concurrent use. Each module is lowered (package derivation/lower) to the program that its programHash commits to, and
+// runs on one of three engines that agree on every byte, status and fuel: wazero's compiler, its interpreter (both on
+// metered code), and the reference machine over the lowered program (package derivation/machine), which Module.Machine
+// also gives to debuggers, profilers and proofs. Package derivation/wasm says which binaries are accepted, package derivation/meter where fuel and
 // stack are counted. A Library finds loaded modules by moduleHash; a Replayer derives the state at any seq of a journal.
 //
 // # One call

@@ -26,8 +26,8 @@ var (
 	ErrOptions = errors.New("derivation: bad options")
 	// ErrClosed means that the engine has been closed.
 	ErrClosed = errors.New("derivation: the engine is closed")
-	// ErrEntry means that a module has no such entry, or that it takes another number of arguments.
-	ErrEntry = errors.New("derivation: no such entry with so many arguments")
+	// ErrEntry means that a module has no such entry, or that it takes other arguments.
+	ErrEntry = errors.New("derivation: no such entry with such arguments")
 	// ErrFull means that the engine holds MaxPrograms compiled modules.
 	ErrFull = errors.New("derivation: too many modules are loaded")
 )
@@ -236,7 +236,8 @@ func (e *Engine) build(key programKey, binary []byte) (*program, error) {
 	if l.Pages() > key.pageLimit {
 		return nil, fmt.Errorf("the start function grows the memory to %d pages of 64 KiB, the page limit is %d; raise the limit or grow later", l.Pages(), key.pageLimit)
 	}
-	p := &program{lowered: l, hash: l.Hash(), size: len(binary), functions: len(decoded.Functions), maxPages: min(l.MaxPages, key.pageLimit)}
+	encoded := l.Encode()
+	p := &program{lowered: l, hash: keccak(encoded), size: len(binary), bytes: len(encoded), functions: len(decoded.Functions), maxPages: min(l.MaxPages, key.pageLimit)}
 	if e.config.machine {
 		p.executor = newReference(l, key.pageLimit, e.config.instances)
 		return p, nil

@@ -29,6 +29,7 @@ func (m *Module) Program() *lower.Program { return m.program.lowered }
 // Info describes a loaded module for people.
 type Info struct {
 	Bytes     int    // of the binary
+	Program   int    // bytes of the lowered program, which the chain stores
 	Functions int    // that the module defines
 	Pages     uint32 // of 64 KiB, after the start function
 	MaxPages  uint32 // that memory.grow can reach
@@ -36,7 +37,7 @@ type Info struct {
 
 // Info describes the module.
 func (m *Module) Info() Info {
-	return Info{m.program.size, m.program.functions, m.program.lowered.Pages(), m.program.maxPages}
+	return Info{m.program.size, m.program.bytes, m.program.functions, m.program.lowered.Pages(), m.program.maxPages}
 }
 
 // Init derives the first state's result from abi.encode(Params, Funding[], bytes genesisInput).

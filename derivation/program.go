@@ -30,6 +30,7 @@ type program struct {
 	lowered   *lower.Program
 	hash      common.Hash // programHash
 	size      int         // of the binary
+	bytes     int         // of the lowered program
 	functions int
 	maxPages  uint32
 }

@@ -1,6 +1,8 @@
 package derivation
 
 import (
+	"fmt"
+
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/derivation/lower"
 	"github.com/evmts/channels/derivation/machine"
@@ -70,6 +72,11 @@ func (m *Module) Machine(entry int, args ...[]byte) (*machine.Machine, error) {
 	}
 	if want := map[int]int{lower.Init: 1, lower.Reduce: 2, lower.Effects: 1}[entry]; want == 0 || want != len(args) {
 		return nil, ErrEntry
+	}
+	for _, a := range args {
+		if len(a) > MaxInputBytes {
+			return nil, fmt.Errorf("%w: %d bytes are too many, the limit is %d", ErrEntry, len(a), MaxInputBytes)
+		}
 	}
 	x.Begin(entry, args, m.manifest.FuelLimit)
 	return x, nil

@@ -55,12 +55,17 @@ func decode(b []byte) (*Program, error) {
 	if [4]byte(r.take(4)) != magic || r.u16() != Version {
 		return nil, bad("magic or version is not known")
 	}
-	pages, maxPages, globals, table, functions := int(r.u16()), r.u16(), int(r.u16()), int(r.u16()), int(r.u16())
-	code, constants, runs, image := int(r.u32()), int(r.u32()), int(r.u32()), int(r.u32())
+	over := false
+	count := func(v uint32, limit int) int {
+		over = over || v > uint32(limit)
+		return int(min(v, uint32(limit)))
+	}
+	pages, maxPages := count(uint32(r.u16()), wasm.MaxPages), count(uint32(r.u16()), wasm.MaxPages)
+	globals, table, functions := count(uint32(r.u16()), wasm.MaxGlobals), count(uint32(r.u16()), wasm.MaxTableEntries), count(uint32(r.u16()), wasm.MaxFunctions)
+	code, constants := count(r.u32(), MaxInstructions), count(r.u32(), MaxConstants)
+	runs, image := count(r.u32(), MaxSegments), count(r.u32(), pages*wasm.PageSize)
 	switch {
-	case pages > int(maxPages) || maxPages > wasm.MaxPages:
-		return nil, bad("%d of %d pages", pages, maxPages)
-	case globals > wasm.MaxGlobals || table > wasm.MaxTableEntries || functions > wasm.MaxFunctions || code > MaxInstructions || constants > MaxConstants || runs > MaxSegments || image > pages*wasm.PageSize:
+	case over || pages > maxPages:
 		return nil, bad("a count is above its limit")
 	case len(b) != headerBytes+instrBytes*code+constantBytes*constants+wordBytes*globals+elementBytes*table+segmentBytes*runs+image+functionBytes*functions:
 		return nil, bad("%d bytes are not what the header says", len(b))

@@ -158,6 +158,31 @@ func TestF11_HookSeesEveryInstruction(t *testing.T) {
 	require.Greater(t, steps, 50)
 }
 
+// TestA9_RandomModulesExecuteEveryInstruction: what the engines are compared on is not only written but executed.
+func TestA9_RandomModulesExecuteEveryInstruction(t *testing.T) {
+	seen := map[lower.Op]int{}
+	for seed := range uint64(400) {
+		g := modgen.Generate(randomBytes(seed, 3000))
+		decoded, err := wasm.Decode(g.Binary)
+		require.NoError(t, err)
+		l, err := machine.Lower(decoded, 10_000)
+		if err != nil {
+			continue // its start function traps
+		}
+		m := newMachine(t, l.Program)
+		m.Hook = func(m *machine.Machine) { seen[m.Instr().Op]++ }
+		for i := range uint64(3) {
+			m.Begin(lower.Reduce, [][]byte{nil, randomBytes(seed<<8|i, 64)}, g.FuelLimit)
+			m.Finish()
+		}
+	}
+	for _, op := range lower.Ops() {
+		if op != lower.Enter { // a part of its call
+			require.Positive(t, seen[op], op.String())
+		}
+	}
+}
+
 func TestF11_PageLimitOfAMachine(t *testing.T) {
 	p := lowered(t, counter.Wasm)
 	_, err := machine.New(p, 0)

@@ -99,7 +99,7 @@ func Restore(p *lower.Program, b []byte) (*Machine, error) {
 	if int64(m.limit) < m.fuel || int64(m.limit) < 0 || (m.fuel < 0) != (m.status == OutOfFuel) {
 		return nil, bad("%d of %d fuel", m.fuel, m.limit)
 	}
-	if sp > maxStack || base > sp || frames > meter.StackLimit || height > meter.StackLimit+1<<12 || maxPages > p.MaxPages || pages > maxPages || pages < p.Pages() || int(pc) > len(p.Code) {
+	if sp > maxStack || base > sp || frames > meter.StackLimit || height > meter.StackLimit+1<<12 || maxPages > p.MaxPages || pages > maxPages || pages < p.Pages() || uint64(pc) > uint64(len(p.Code)) {
 		return nil, bad("a count is above its limit")
 	}
 	m.pc, m.base, m.sp, m.height, m.maxPages = int(pc), int(base), int(sp), height, maxPages
@@ -175,10 +175,10 @@ func (m *Machine) check() error {
 			}
 			break
 		}
-		top, base, pc = base, int(f.base), int(f.back)
-		if pc == 0 || pc >= len(p.Code) || base > top {
+		if f.back == 0 || uint64(f.back) >= uint64(len(p.Code)) || uint64(f.base) > uint64(base) {
 			return errShape
 		}
+		top, base, pc = base, int(f.base), int(f.back)
 	}
 	if slots != m.height {
 		return errShape
