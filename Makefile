@@ -23,8 +23,7 @@ build/.npm-installed: package-lock.json package.json .npmrc | prerequisites
 	@mkdir -p build && touch $@
 
 .PHONY: deps
-deps: build/.npm-installed ## install what is needed: npm packages and Go modules
-	@go mod download
+deps: build/.npm-installed ## install what is needed: npm packages (Go fetches its modules when it builds)
 
 .PHONY: build
 build: prerequisites ## build build/bin/op-channels
