@@ -168,9 +168,17 @@ type step struct {
 	Event     channel.Event  `json:"-"`
 }
 
+// rulesModule is a module under the hash that channels name.
+type rulesModule interface {
+	channel.Module
+	Hash() common.Hash
+}
+
+var _ rulesModule = (*derivation.Module)(nil)
+
 // run plays the game on a module, from the genesis; visit gets each step, seq 0 first. Rejected events are shown and change
 // nothing, as on a sequencer.
-func (g *game) run(m *derivation.Module, visit func(*channel.Rules, step) error) error {
+func (g *game) run(m rulesModule, visit func(*channel.Rules, step) error) error {
 	params := g.params
 	params.ModuleHash = m.Hash()
 	rules, err := channel.NewRules(&params, g.funding, m)
