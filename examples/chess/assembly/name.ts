@@ -1,0 +1,2 @@
+/** What every refusal starts with. */
+export const NAME = "chess: ";
