@@ -196,17 +196,9 @@ func (a *API) request(ctx context.Context, start func(ch chan<- Answer)) (Answer
 // Open proposes a channel and answers when it is open (or, with noWait, when it is proposed).
 func (a *API) Open(ctx context.Context, args OpenArgs) (id common.Hash, err error) {
 	args.OpenRequest.Genesis = args.GenesisHex
-	if args.NoWait {
-		var refused *channel.Refusal
-		err := a.engine.do(ctx, func() { id, refused = a.engine.open(args.OpenRequest, nil) })
-		if err == nil && refused != nil {
-			err = refused
-		}
-		return id, coded(err)
-	}
 	_, err = a.request(ctx, func(ch chan<- Answer) {
 		var refused *channel.Refusal
-		if id, refused = a.engine.open(args.OpenRequest, ch); refused != nil {
+		if id, refused = a.engine.open(args.OpenRequest, args.NoWait, ch); refused != nil {
 			ch <- Answer{Err: refused}
 		}
 	})

@@ -240,8 +240,8 @@ const (
 	defaultFundingPeriod = 3600
 )
 
-// open proposes a channel and answers on ch when it is open, or refused.
-func (e *Engine) open(r OpenRequest, ch chan<- Answer) (common.Hash, *channel.Refusal) {
+// open proposes a channel and answers on ch when it is open, or refused; with noWait as soon as the proposal is durable.
+func (e *Engine) open(r OpenRequest, noWait bool, ch chan<- Answer) (common.Hash, *channel.Refusal) {
 	params := &channel.Params{
 		Adjudicator: e.cfg.Adjudicator, Participants: r.Participants, Beneficiaries: r.Beneficiaries, Nonce: r.Nonce, Window: r.Window,
 		ForceQuota: r.ForceQuota, Sequencer: r.Sequencer, ModuleHash: r.ModuleHash, GenesisHash: channel.GenesisHash(r.Genesis),
@@ -268,7 +268,14 @@ func (e *Engine) open(r OpenRequest, ch chan<- Answer) (common.Hash, *channel.Re
 	if refused != nil {
 		return id, refused
 	}
-	e.ask(c.id, protocols.AskApprove{}, ch)
+	if !noWait {
+		e.ask(c.id, protocols.AskApprove{}, ch)
+		return id, nil
+	}
+	e.ask(c.id, protocols.AskApprove{}, nil)
+	e.nextID++
+	e.waiting[e.nextID] = ch
+	e.after = append(e.after, deferred{c.id, protocols.Respond{ID: e.nextID}})
 	return id, nil
 }
 
@@ -278,7 +285,7 @@ func (e *Engine) ask(id common.Hash, ask protocols.Ask, ch chan<- Answer) {
 		ch <- Answer{Err: unknownChannel(id)}
 		return
 	}
-	if len(e.waiting) >= maxRequests {
+	if ch != nil && len(e.waiting) >= maxRequests {
 		ch <- Answer{Err: channel.Refuse(channel.CodeBusy, "%d requests wait for an answer", maxRequests)}
 		return
 	}
