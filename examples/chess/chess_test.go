@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/examples/internal/play"
 	"github.com/evmts/channels/examples/internal/table"
 )
@@ -99,7 +100,7 @@ func dearest(t *testing.T, fuel map[string]uint64) {
 			g.Fork().Must("move", 0, Play(m))
 		}
 	}
-	sweep(t, fuel, 150)
+	sweep(t, fuel, 3, 150)
 
 	s := setup(t, Config{Start: "r3k3/8/8/8/8/8/8/R3K3 w - - 0 1", Base: 60, Increment: 100})
 	s.Assets, s.Beneficiaries = channel.MaxAssets, channel.MaxBeneficiaries
@@ -119,9 +120,20 @@ func dearest(t *testing.T, fuel map[string]uint64) {
 	g.Must("accept", 1, AcceptDraw())
 }
 
-// sweep plays every move of random positions and keeps the most fuel.
-func sweep(t *testing.T, fuel map[string]uint64, positions int) {
-	rnd := rand.New(rand.NewPCG(3, 3))
+// CHANNELS_LONG=1: many more random positions stay well within the budget, with room for a full list of positions.
+func TestU5_LongSweepOfFuel(t *testing.T) {
+	if os.Getenv("CHANNELS_LONG") == "" {
+		t.Skip("set CHANNELS_LONG=1 to sweep 4,000 positions")
+	}
+	fuel := map[string]uint64{}
+	sweep(t, fuel, 4, 4000)
+	t.Log(fuel)
+	require.Less(t, fuel["move"], uint64(derivation.DefaultFuelLimit*3/4))
+}
+
+// sweep plays moves of random positions, every one that ends the game, and keeps the most fuel.
+func sweep(t *testing.T, fuel map[string]uint64, seed uint64, positions int) {
+	rnd := rand.New(rand.NewPCG(seed, 3))
 	var g *play.Game
 	for done := 0; done < positions; {
 		var p Position
@@ -139,7 +151,9 @@ func sweep(t *testing.T, fuel map[string]uint64, positions int) {
 			continue
 		}
 		done++
-		g = game(t, setup(t, Config{Start: fen(p)}), 1, fuel)
+		s := setup(t, Config{Start: fen(p)})
+		s.Assets, s.Beneficiaries = channel.MaxAssets, channel.MaxBeneficiaries
+		g = game(t, s, 1, fuel)
 		for _, m := range moves {
 			if next := p.After(m); done%10 == 0 || len(next.Legal()) == 0 {
 				g.Fork().Must("move", 0, Play(m))
