@@ -21,10 +21,12 @@ type seen struct {
 	channel.Result
 	memory  []byte
 	globals []uint64
+	height  int // of the stack, looked at when the call returned
 }
 
 func inspect(m *derivation.Module, state, event []byte, into *seen) {
-	into.Result = m.Inspect(state, event, func(memory []byte, globals []uint64) {
+	into.Result = m.Inspect(state, event, func(memory []byte, globals []uint64, height int) {
+		into.height = height
 		into.memory = append(into.memory[:0], memory...)
 		into.globals = append(into.globals[:0], globals...)
 	})
@@ -35,6 +37,8 @@ func (s *seen) differs(o *seen) string {
 	switch {
 	case s.Status != o.Status || s.Reason != o.Reason:
 		return fmt.Sprintf("status: %v %q, %v %q", s.Status, s.Reason, o.Status, o.Reason)
+	case (s.Status == channel.Accepted || s.Status == channel.RejectedOutput) && (s.height != 0 || o.height != 0):
+		return fmt.Sprintf("frames are left: %d, %d slots", s.height, o.height)
 	case s.Fuel != o.Fuel:
 		return fmt.Sprintf("fuel: %d, %d", s.Fuel, o.Fuel)
 	case !bytes.Equal(s.Output, o.Output):
@@ -143,11 +147,11 @@ func randomBytes(seed uint64, n int) []byte {
 	return b
 }
 
-// TestDifferentialEngines_A9 compares the engines on many calls of random modules: 4,000 by default, with CHANNELS_LONG
+// TestDifferentialEngines_A9 compares the engines on many calls of random modules: 16,000 by default, with CHANNELS_LONG
 // a million, or as many as CHANNELS_CASES says. Each module serves 64 calls, so that compiling does not dominate; the
 // interpreter joins for every eighth module. CHANNELS_SEED continues somewhere else.
 func TestDifferentialEngines_A9(t *testing.T) {
-	cases, seed := uint64(4000), uint64(1)
+	cases, seed := uint64(16_000), uint64(1)
 	if os.Getenv("CHANNELS_LONG") != "" {
 		cases = 1_000_000
 	}

@@ -2,8 +2,9 @@ package derivation
 
 import "github.com/evmts/channels/channel"
 
-// Inspect is Reduce that shows memory and mutable globals as the call left them, before the snapshot is restored.
-func (m *Module) Inspect(state, event []byte, look func(memory []byte, globals []uint64)) channel.Result {
+// Inspect is Reduce that shows memory, mutable globals and the height of the stack as the call left them, before the
+// snapshot is restored.
+func (m *Module) Inspect(state, event []byte, look func(memory []byte, globals []uint64, height int)) channel.Result {
 	args, limit := [][]byte{state, event}, m.manifest.FuelLimit
 	switch p := m.program.executor.(type) {
 	case *compiled:
@@ -20,7 +21,7 @@ func (m *Module) Inspect(state, event []byte, look func(memory []byte, globals [
 		for _, g := range in.globals {
 			globals = append(globals, in.value(g))
 		}
-		look(view, globals)
+		look(view, globals, int(uint32(in.height.Get())))
 		return r
 	case *reference:
 		in, err := p.pool.acquire()
@@ -33,7 +34,7 @@ func (m *Module) Inspect(state, event []byte, look func(memory []byte, globals [
 		in.machine.Finish()
 		r := outcome(entryReduce, in.machine, &in.call)
 		r.Log = in.call.log
-		look(in.machine.Memory(), in.machine.Globals())
+		look(in.machine.Memory(), in.machine.Globals(), in.machine.Height())
 		return r
 	}
 	return channel.Result{}

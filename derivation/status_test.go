@@ -110,6 +110,40 @@ func TestF11_R6_Statuses(t *testing.T) {
 	}
 }
 
+// TestF11_R6_DeltaIsTotal: through the shell, each way of failing leaves the state as it was and gives the same verdict,
+// and the next event finds a channel that goes on.
+func TestF11_R6_DeltaIsTotal(t *testing.T) {
+	for _, c := range statusCases() {
+		if c.status == channel.Accepted {
+			continue
+		}
+		m, funds := c.module, make([]byte, 97) // terminal, then what each of the two participants and the beneficiary has
+		funds[32], funds[64] = 100, 50
+		m.Funcs = append([]asm.Func(nil), m.Funcs...)
+		m.Funcs[1].Body = asm.Result(3000, 97)
+		m.Data = append(append([]asm.Segment(nil), m.Data...), asm.Segment{At: 3000, Bytes: funds})
+		var verdicts []channel.Verdict
+		for name, engine := range engines(t) {
+			loaded, err := engine.Load(m.Bytes(), limits)
+			require.NoError(t, err)
+			w := newWorld(t, loaded, nil)
+			state, v := w.rules.Genesis(nil)
+			require.Equal(t, channel.Accepted, v.Status, "%s on %s: %s", c.name, name, v.Text())
+			before := state.Hash()
+			for range 2 {
+				next, v := w.rules.Apply(state, 1, w.event(0, 1, []byte("event")))
+				require.Equal(t, c.status, v.Status, "%s on %s: %s", c.name, name, v.Text())
+				require.Equal(t, before, state.Hash())
+				require.Nil(t, next)
+				verdicts = append(verdicts, v)
+			}
+		}
+		for _, v := range verdicts {
+			require.Equal(t, verdicts[0], v, c.name)
+		}
+	}
+}
+
 // The fuel of every case, pinned: a change of weights or of charging points is a change of the protocol.
 func TestF11_A9_FuelIsPinnedAndEqual(t *testing.T) {
 	all := engines(t)

@@ -38,8 +38,8 @@
 //
 // It is made for an interpreter in EVM bytecode whose operands are on the EVM's stack:
 //
-//   - Eight bytes per instruction: one MLOAD gets an instruction, the next is eight bytes on, and a jump sets the
-//     address to c without arithmetic.
+//   - Eight bytes per instruction: one MLOAD gets an instruction, the next is eight bytes on, and a jump goes to c plus
+//     the address where the code begins.
 //   - op × 64 in the upper 16 bits: a machine that puts the handler of instruction n at code address 64 × n dispatches
 //     with 240 SHR JUMP, needs no table, and no handler address becomes part of the format. 0 is no instruction because
 //     execution of a contract begins there.

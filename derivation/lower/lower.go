@@ -18,6 +18,9 @@ type Lowered struct {
 // error wraps ErrModule or meter.ErrTooDeep.
 func Lower(m *wasm.Module) (*Lowered, error) {
 	l := &lowering{m: m, out: &Lowered{Program: &Program{Entries: [EntryCount]uint32{None, None, None, None}}, Start: -1}, pool: make(map[uint64]uint32)}
+	for t := range m.Types {
+		l.types = append(l.types, uint16(m.TypeID(uint32(t))))
+	}
 	for _, im := range m.Imports {
 		host, ok := hostNumber(im.Name)
 		if !ok || im.Module != wasm.HostModule {
@@ -83,7 +86,7 @@ func (l *lowering) data() {
 }
 
 func (l *lowering) element(f uint32) Element {
-	typ := uint16(l.m.TypeID(l.m.TypeIndex(f)))
+	typ := l.types[l.m.TypeIndex(f)]
 	if int(f) < len(l.hosts) {
 		return Element{Kind: ElementHost + l.hosts[f], Type: typ}
 	}
@@ -94,6 +97,7 @@ type lowering struct {
 	m     *wasm.Module
 	out   *Lowered
 	hosts []uint16 // number of the host function by import
+	types []uint16 // number of the first equal type by type
 	pool  map[uint64]uint32
 
 	// Of the function that is being lowered.
@@ -139,7 +143,7 @@ func (l *lowering) function(i int) error {
 	if frame > meter.StackLimit {
 		return fmt.Errorf("%w: function %d needs %d slots, the limit is %d", meter.ErrTooDeep, len(l.m.Imports)+i, frame, meter.StackLimit)
 	}
-	l.out.Program.Functions = append(l.out.Program.Functions, Function{Entry: l.here(), Type: uint16(l.m.TypeID(f.Type)),
+	l.out.Program.Functions = append(l.out.Program.Functions, Function{Entry: l.here(), Type: l.types[f.Type],
 		Params: uint8(params), Results: uint8(len(typ.Results)), Locals: uint16(locals), Height: uint16(f.Height)})
 	l.offset, l.results, l.height, l.deep = uint32(f.Offset), len(typ.Results), 0, 0
 	l.blocks = append(l.blocks[:0], block{arity: len(typ.Results), otherwise: -1})
@@ -331,7 +335,7 @@ func (l *lowering) plain(in *wasm.Instr) {
 		typ := l.m.Types[in.Index]
 		l.height--
 		effect(typ)
-		l.emit(CallIndirect, uint16(l.m.TypeID(in.Index)), uint32(len(typ.Params))<<8|uint32(len(typ.Results)))
+		l.emit(CallIndirect, l.types[in.Index], uint32(len(typ.Params))<<8|uint32(len(typ.Results)))
 	case wasm.OpDrop:
 		l.height--
 		l.emit(Drop, 0, 0)

@@ -1,6 +1,6 @@
 // Package meter rewrites a module so that it counts its own fuel and the height of its own stack, the same on every
 // engine that can run WebAssembly. The rules below are part of the semantics of a module (docs/protocol.md §2): each
-// executor, whether it runs the rewritten module or interprets the original, must charge and stop at the same points.
+// executor, whether it runs the rewritten module or the lowered program, must charge and stop at the same points.
 //
 // # Fuel
 //
