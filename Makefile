@@ -3,7 +3,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := build/bin/op-channels
 FORGE := node_modules/.bin/forge
-export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # forge would fork a chain if the caller's environment named one.
 unexport FOUNDRY_ETH_RPC_URL
 
