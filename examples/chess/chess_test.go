@@ -53,7 +53,7 @@ func TestU5_GamesOfBots(t *testing.T) {
 	fuel := map[string]uint64{}
 	reasons := map[Reason]int{}
 	plies := 0
-	for seed := range uint64(24) {
+	for seed := range uint64(play.Long(24)) {
 		s := setup(t, Config{Base: 600, Increment: 5})
 		s.Assets, s.Beneficiaries, s.Sequencer = int(seed%3), int(seed%2), int(seed/2%2)
 		if seed%12 == 11 {
@@ -120,13 +120,10 @@ func dearest(t *testing.T, fuel map[string]uint64) {
 	g.Must("accept", 1, AcceptDraw())
 }
 
-// CHANNELS_LONG=1: many more random positions stay well within the budget, with room for a full list of positions.
-func TestU5_LongSweepOfFuel(t *testing.T) {
-	if os.Getenv("CHANNELS_LONG") == "" {
-		t.Skip("set CHANNELS_LONG=1 to sweep 4,000 positions")
-	}
+// Other random positions stay well within the budget, too, with room for a full list of positions.
+func TestU5_SweepOfFuel(t *testing.T) {
 	fuel := map[string]uint64{}
-	sweep(t, fuel, 4, 4000)
+	sweep(t, fuel, 4, play.Long(100))
 	t.Log(fuel)
 	require.Less(t, fuel["move"], uint64(derivation.DefaultFuelLimit*3/4))
 }
@@ -477,8 +474,11 @@ func TestU5_MoveLimit(t *testing.T) {
 }
 
 func TestR6_GoldenGame(t *testing.T) {
-	g := game(t, setup(t, Config{Base: 600, Increment: 2}), 7, nil)
-	g.Finish(600, kind)
+	g := play.BothEngines(t, "chess", Wasm, func(m channel.Module, fuel map[string]uint64) *play.Game {
+		g := gameOn(t, m, setup(t, Config{Base: 600, Increment: 2}), 7, fuel)
+		g.Finish(600, kind)
+		return g
+	})
 	play.Golden(t, "final.txt", fmt.Sprintf("%d events, %d bytes of payload, reason %d\n%s\n", g.Seq, g.Payload, decode(g).Reason, g.State.Hash()))
 }
 
@@ -515,6 +515,10 @@ func TestA1_Refusals(t *testing.T) {
 	require.Equal(t, channel.RejectedTerminal, g.Try(1, Resign()).Status)
 	r := g.Rules.Module.Reduce(g.State.Bytes(), append([]byte{0, 0, 2, 1, 2}, append(make([]byte, 27), Resign()...)...))
 	require.Equal(t, "chess: the game is over", r.Reason)
+}
+
+func TestAttack29_ForeignStatesAndEvents(t *testing.T) {
+	play.Foreign(from(t, StartPosition, nil), Play(parse(t, "e2e4")))
 }
 
 func TestAttack11_TopUps(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/examples/internal/play"
 )
 
@@ -28,7 +29,11 @@ func secret(seed uint64, seat int) common.Hash {
 }
 
 func game(t testing.TB, s play.Setup, seed uint64, fuel map[string]uint64) *play.Game {
-	return play.New(t, play.Load(t, "chess", Wasm), s, []play.Player{NewBot(0, secret(seed, 0)), NewBot(1, secret(seed, 1))}, fuel)
+	return gameOn(t, play.Load(t, "chess", Wasm), s, seed, fuel)
+}
+
+func gameOn(t testing.TB, m channel.Module, s play.Setup, seed uint64, fuel map[string]uint64) *play.Game {
+	return play.New(t, m, s, []play.Player{NewBot(0, secret(seed, 0)), NewBot(1, secret(seed, 1))}, fuel)
 }
 
 // from begins a game without a clock at a position.

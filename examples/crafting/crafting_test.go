@@ -55,13 +55,17 @@ func secret(seed uint64, seat int) common.Hash {
 }
 
 func game(t testing.TB, s play.Setup, seed uint64, fuel map[string]uint64) *play.Game {
+	return gameOn(t, play.Load(t, "crafting", Wasm), s, seed, fuel)
+}
+
+func gameOn(t testing.TB, m channel.Module, s play.Setup, seed uint64, fuel map[string]uint64) *play.Game {
 	var bots []play.Player
 	for i := range s.Seats {
 		bot := NewBot(uint8(i), secret(seed, i))
 		bot.Purse = 20
 		bots = append(bots, bot)
 	}
-	return play.New(t, play.Load(t, "crafting", Wasm), s, bots, fuel)
+	return play.New(t, m, s, bots, fuel)
 }
 
 func decode(g *play.Game) *State {
@@ -209,7 +213,7 @@ func requireRecords(g *play.Game, m *model) {
 func TestU3_SessionsOfBotsConserveItems(t *testing.T) {
 	fuel := map[string]uint64{}
 	var quality [3]int
-	for seed := range uint64(60) {
+	for seed := range uint64(play.Long(60)) {
 		crafters := 1 + int(seed%7)
 		s := setup(crafters, int(seed/7)%(crafters+1))
 		s.Beneficiaries = int(seed % 3)
@@ -267,7 +271,7 @@ func busySeats(g *play.Game) (out []int) {
 // Random moves, most of them wrong: whatever is accepted keeps the books, whatever is refused changes nothing.
 func TestU3_RandomMovesCannotDuplicateItems(t *testing.T) {
 	accepted, refused := 0, 0
-	for seed := range uint64(20) {
+	for seed := range uint64(play.Long(20)) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
 		g := game(t, setup(3, 1), seed, nil)
 		m := newModel(config(3), 1)
@@ -336,8 +340,11 @@ func TestU3_RandomMovesCannotDuplicateItems(t *testing.T) {
 }
 
 func TestR6_GoldenSession(t *testing.T) {
-	g := game(t, setup(3, 0), 7, nil)
-	g.Finish(2000, kind)
+	g := play.BothEngines(t, "crafting", Wasm, func(m channel.Module, fuel map[string]uint64) *play.Game {
+		g := gameOn(t, m, setup(3, 0), 7, fuel)
+		g.Finish(2000, kind)
+		return g
+	})
 	play.Golden(t, "final.txt", fmt.Sprintf("%d events, %d bytes of payload\n%s\n", g.Seq, g.Payload, g.State.Hash()))
 }
 
@@ -419,6 +426,10 @@ func TestA1_Refusals(t *testing.T) {
 	g.Must("done", 2, Done())
 	g.Must("done", 3, Done())
 	require.Equal(t, channel.RejectedTerminal, g.Try(0, Done()).Status)
+}
+
+func TestAttack29_ForeignStatesAndEvents(t *testing.T) {
+	play.Foreign(game(t, setup(3, 0), 1, nil), OpenWorkshop(common.Hash{}))
 }
 
 func TestU3_FeesAndRollsRunOut(t *testing.T) {

@@ -30,7 +30,11 @@ func secret(seed uint64, seat int) common.Hash {
 }
 
 func game(t testing.TB, s play.Setup, seed uint64, fuel map[string]uint64) *play.Game {
-	return play.New(t, play.Load(t, "duel", Wasm), s, []play.Player{NewBot(0, secret(seed, 0)), NewBot(1, secret(seed, 1))}, fuel)
+	return gameOn(t, play.Load(t, "duel", Wasm), s, seed, fuel)
+}
+
+func gameOn(t testing.TB, m channel.Module, s play.Setup, seed uint64, fuel map[string]uint64) *play.Game {
+	return play.New(t, m, s, []play.Player{NewBot(0, secret(seed, 0)), NewBot(1, secret(seed, 1))}, fuel)
 }
 
 func decode(g *play.Game) *State {
@@ -145,7 +149,7 @@ func requireRecords(t *testing.T, g *play.Game) {
 func TestU2_DuelsOfBots(t *testing.T) {
 	fuel := map[string]uint64{}
 	outcomes, wins := map[Outcome]int{}, map[Class]int{}
-	for seed := range uint64(160) {
+	for seed := range uint64(play.Long(160)) {
 		a, b := Class(seed%4), Class(seed/4%4)
 		c := config(a, b, uint16(seed*131%4001), uint16(seed*977%4001))
 		if seed%3 == 0 {
@@ -251,8 +255,11 @@ func TestU2_RatingsStayAboveZero(t *testing.T) {
 }
 
 func TestR6_GoldenDuel(t *testing.T) {
-	g := game(t, setup(config(Rogue, Monk, 1400, 1525)), 7, nil)
-	g.Finish(200, kind)
+	g := play.BothEngines(t, "duel", Wasm, func(m channel.Module, fuel map[string]uint64) *play.Game {
+		g := gameOn(t, m, setup(config(Rogue, Monk, 1400, 1525)), 7, fuel)
+		g.Finish(200, kind)
+		return g
+	})
 	play.Golden(t, "final.txt", fmt.Sprintf("%d events, %d bytes of payload\n%s\n", g.Seq, g.Payload, g.State.Hash()))
 }
 
@@ -354,6 +361,10 @@ func TestA1_NothingAfterTheEnd(t *testing.T) {
 	require.Equal(t, channel.RejectedTerminal, g.Try(0, Yield()).Status)
 	r := g.Rules.Module.Reduce(g.State.Bytes(), append([]byte{0, 0, 2, 1, 2}, append(make([]byte, 27), Yield()...)...))
 	require.Equal(t, "duel: the game is over", r.Reason)
+}
+
+func TestAttack29_ForeignStatesAndEvents(t *testing.T) {
+	play.Foreign(game(t, setup(config(Knight, Rogue, 1500, 1500)), 1, nil), HideAction(0, common.Hash{}))
 }
 
 func TestAttack11_TopUps(t *testing.T) {

@@ -24,7 +24,11 @@ func secret(seed uint64, seat int) common.Hash {
 }
 
 func game(t testing.TB, s play.Setup, seed uint64, fuel map[string]uint64) *play.Game {
-	return play.New(t, play.Load(t, "rps", Wasm), s, []play.Player{NewBot(0, secret(seed, 0)), NewBot(1, secret(seed, 1))}, fuel)
+	return gameOn(t, play.Load(t, "rps", Wasm), s, seed, fuel)
+}
+
+func gameOn(t testing.TB, m channel.Module, s play.Setup, seed uint64, fuel map[string]uint64) *play.Game {
+	return play.New(t, m, s, []play.Player{NewBot(0, secret(seed, 0)), NewBot(1, secret(seed, 1))}, fuel)
 }
 
 func decode(g *play.Game) *State {
@@ -59,7 +63,7 @@ func model(bestOf int, hand func(round, seat int) int) (wins [2]int, rounds int,
 func TestU4_MatchesOfBots(t *testing.T) {
 	fuel := map[string]uint64{}
 	outcomes, total, most := map[Outcome]int{}, 0, 0
-	const matches = 150
+	matches := play.Long(150)
 	for seed := range uint64(matches) {
 		s := setup([]uint8{3, 1, 3, 9}[seed%4])
 		s.Assets, s.Beneficiaries, s.Sequencer = int(seed%3), int(seed%2), int(seed/2%2)
@@ -147,8 +151,11 @@ func TestU4_LongestMatchIsBelowOneKilobyte(t *testing.T) {
 }
 
 func TestR6_GoldenMatch(t *testing.T) {
-	g := game(t, setup(5), 7, nil)
-	g.Finish(100, kind)
+	g := play.BothEngines(t, "rps", Wasm, func(m channel.Module, fuel map[string]uint64) *play.Game {
+		g := gameOn(t, m, setup(5), 7, fuel)
+		g.Finish(100, kind)
+		return g
+	})
 	play.Golden(t, "final.txt", fmt.Sprintf("%d events\n%s\n", g.Seq, g.State.Hash()))
 }
 
@@ -236,6 +243,10 @@ func TestA1_NothingAfterTheEnd(t *testing.T) {
 	event := append([]byte{0, 0, 2, 1, 2}, make([]byte, 27)...)
 	r := g.Rules.Module.Reduce(g.State.Bytes(), append(event, ShowHand(Rock)...))
 	require.Equal(t, "rps: the game is over", r.Reason)
+}
+
+func TestAttack29_ForeignStatesAndEvents(t *testing.T) {
+	play.Foreign(game(t, setup(3), 1, nil), HideHand(0, common.Hash{}))
 }
 
 func TestAttack11_TopUps(t *testing.T) {

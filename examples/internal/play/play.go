@@ -33,13 +33,31 @@ var Update = flag.Bool("update", false, "rewrite the golden files in testdata")
 // StartTime is the time of the first event that no test has set.
 const StartTime = 1_700_000_000
 
-var engine = sync.OnceValues(func() (*derivation.Engine, error) { return derivation.NewEngine(derivation.Config{}) })
+var (
+	compiler    = sync.OnceValues(func() (*derivation.Engine, error) { return derivation.NewEngine(derivation.Config{}) })
+	interpreter = sync.OnceValues(func() (*derivation.Engine, error) {
+		return derivation.NewEngine(derivation.Config{}.WithInterpreter())
+	})
+)
+
+// Long scales what a test plays: CHANNELS_LONG=1 plays thirty times as much.
+func Long(n int) int {
+	if os.Getenv("CHANNELS_LONG") != "" {
+		return 30 * n
+	}
+	return n
+}
 
 // Load gives the module of NAME.wasm and NAME.manifest.json in the current directory; wasm must be the same bytes.
 func Load(tb testing.TB, name string, wasm []byte) *derivation.Module {
 	tb.Helper()
-	e, err := engine()
+	e, err := compiler()
 	require.NoError(tb, err)
+	return load(tb, e, name, wasm)
+}
+
+func load(tb testing.TB, e *derivation.Engine, name string, wasm []byte) *derivation.Module {
+	tb.Helper()
 	raw, err := os.ReadFile(name + derivation.ManifestSuffix)
 	require.NoError(tb, err)
 	var o derivation.Options
@@ -50,6 +68,52 @@ func Load(tb testing.TB, name string, wasm []byte) *derivation.Module {
 	require.NoError(tb, err)
 	require.Equal(tb, m.Hash(), fromFile.Hash())
 	return m
+}
+
+// BothEngines plays the same game on the compiler and on the interpreter: the same states and the same fuel. It gives the
+// first of the two.
+func BothEngines(tb testing.TB, name string, wasm []byte, finish func(m channel.Module, fuel map[string]uint64) *Game) *Game {
+	tb.Helper()
+	e, err := interpreter()
+	require.NoError(tb, err)
+	fuel, other := map[string]uint64{}, map[string]uint64{}
+	a, b := finish(Load(tb, name, wasm), fuel), finish(load(tb, e, name, wasm), other)
+	require.Equal(tb, a.State.Hash(), b.State.Hash())
+	require.Equal(tb, a.Rules.Module.Effects(a.State.Bytes()), b.Rules.Module.Effects(b.State.Bytes()))
+	require.NotEmpty(tb, fuel)
+	require.Equal(tb, fuel, other)
+	return a
+}
+
+// Foreign gives the module states and events that the shell would never give: it refuses them, and relies on nothing that
+// the shell checks before it. payload is one that the seat 0 may author now.
+func Foreign(g *Game, payload []byte) {
+	shape := g.Rules.Shape()
+	event := append(make([]byte, 32), payload...)
+	event[2], event[3], event[4] = byte(shape.Participants), byte(shape.Assets), byte(shape.Holders())
+	state := g.State.Bytes()
+	require.Equal(g.TB, channel.Accepted, g.Rules.Module.Reduce(state, event).Status)
+	app := len(state) - len(g.State.App)
+	for name, change := range map[string]func(s, e []byte) ([]byte, []byte){
+		"no event":      func(s, _ []byte) ([]byte, []byte) { return s, nil },
+		"cut event":     func(s, e []byte) ([]byte, []byte) { return s, e[:31] },
+		"no state":      func(_, e []byte) ([]byte, []byte) { return nil, e },
+		"cut state":     func(s, e []byte) ([]byte, []byte) { return s[:len(s)-1], e },
+		"longer state":  func(s, e []byte) ([]byte, []byte) { return append(s, 0), e },
+		"version":       func(s, e []byte) ([]byte, []byte) { s[app]++; return s, e },
+		"state's seats": func(s, e []byte) ([]byte, []byte) { s[app+3] = 255; return s, e },
+		"more seats":    func(s, e []byte) ([]byte, []byte) { e[2]++; return s, e },
+		"more assets":   func(s, e []byte) ([]byte, []byte) { e[3] = 255; return s, e },
+		"fewer columns": func(s, e []byte) ([]byte, []byte) { e[4] = 1; return s, e },
+		"no such seat":  func(s, e []byte) ([]byte, []byte) { e[1] = e[2]; return s, e },
+	} {
+		s, e := change(append([]byte(nil), state...), append([]byte(nil), event...))
+		r := g.Rules.Module.Reduce(s, e)
+		require.Equal(g.TB, channel.RejectedByModule, r.Status, "%s: %s", name, r.Reason)
+		if name != "no event" && name != "cut event" && name != "no such seat" && name != "more seats" && name != "more assets" && name != "fewer columns" {
+			require.Equal(g.TB, channel.RejectedByModule, g.Rules.Module.Effects(s).Status, name)
+		}
+	}
 }
 
 // Setup is a channel before it begins.
@@ -306,7 +370,8 @@ func Golden(tb testing.TB, name, text string) {
 	require.Equal(tb, string(want), text, "%s: run go test with -update if the change is meant", path)
 }
 
-// FuelTable holds the figures against testdata/fuel.txt and README.md, and all of them against the budget of a call.
+// FuelTable holds all figures against the budget of a call, and those of everyday runs against testdata/fuel.txt and
+// README.md.
 func FuelTable(tb testing.TB, fuel map[string]uint64) {
 	tb.Helper()
 	var golden, rows strings.Builder
@@ -314,6 +379,9 @@ func FuelTable(tb testing.TB, fuel map[string]uint64) {
 		require.Less(tb, fuel[kind], uint64(derivation.DefaultFuelLimit), kind)
 		fmt.Fprintf(&golden, "%s %d\n", kind, fuel[kind])
 		fmt.Fprintf(&rows, "| %s | %d |\n", kind, fuel[kind])
+	}
+	if Long(1) > 1 { // other games than those of the table
+		return
 	}
 	Golden(tb, "fuel.txt", golden.String())
 	readme, err := os.ReadFile("README.md")
