@@ -241,7 +241,7 @@ func (s *Session) undo(argument string) error {
 	if s.steps == s.start {
 		return fmt.Errorf("%w: this is the beginning of the call", ErrCommand)
 	}
-	s.rewind(max(s.steps-n, min(s.start, s.steps-1)))
+	s.rewind(max(s.steps-n, s.start))
 	return nil
 }
 
