@@ -2,17 +2,14 @@ package chess
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
 	"github.com/evmts/channels/channel"
-	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/examples/internal/play"
 	"github.com/evmts/channels/examples/internal/table"
 )
@@ -87,127 +84,6 @@ func TestU5_GamesOfBots(t *testing.T) {
 	play.FuelTable(t, fuel)
 }
 
-// dearest adds the calls that cost most: full history, all assets, positions with many queens, mates and stalemates of a side
-// with all its pieces, and a sweep over random positions.
-func dearest(t *testing.T, fuel map[string]uint64) {
-	for _, fen := range []string{
-		"R6R/3Q4/1Q4Q1/4Q3/2Q4Q/Q4Q2/pp1Q4/kBNN1KB1 w - - 0 1",
-	} {
-		s := setup(t, Config{Start: fen, Base: 60, Increment: 1})
-		s.Assets, s.Beneficiaries = channel.MaxAssets, channel.MaxBeneficiaries
-		g := game(t, s, 1, fuel)
-		for _, m := range decode(g).Legal() {
-			g.Fork().Must("move", 0, Play(m))
-		}
-	}
-	sweep(t, fuel, 3, 150)
-
-	s := setup(t, Config{Start: "r3k3/8/8/8/8/8/8/R3K3 w - - 0 1", Base: 60, Increment: 100})
-	s.Assets, s.Beneficiaries = channel.MaxAssets, channel.MaxBeneficiaries
-	g := game(t, s, 1, fuel)
-	tour(g, 149)
-	require.EqualValues(t, 150, decode(g).Seen)
-	g.Fork().Must("claim", decode(g).Turn, ClaimDraw())
-	g.Fork().Must("resign", 0, Resign())
-	g.Timeout(play.StartTime + 100_000)
-	flag := g.Fork()
-	flag.Time += 1_000_000
-	flag.Must("flag", 1-decode(flag).Turn, ClaimFlag())
-	s = setup(t, Config{Base: 60})
-	s.Assets, s.Beneficiaries = channel.MaxAssets, channel.MaxBeneficiaries
-	g = game(t, s, 1, fuel)
-	g.Must("move", 0, OfferDraw(parse(t, "e2e4")))
-	g.Must("accept", 1, AcceptDraw())
-}
-
-// Other random positions stay well within the budget, too, with room for a full list of positions.
-func TestU5_SweepOfFuel(t *testing.T) {
-	fuel := map[string]uint64{}
-	sweep(t, fuel, 4, play.Long(100))
-	t.Log(fuel)
-	require.Less(t, fuel["move"], uint64(derivation.DefaultFuelLimit*3/4))
-}
-
-// sweep plays moves of random positions, every one that ends the game, and keeps the most fuel.
-func sweep(t *testing.T, fuel map[string]uint64, seed uint64, positions int) {
-	rnd := rand.New(rand.NewPCG(seed, 3))
-	var g *play.Game
-	for done := 0; done < positions; {
-		var p Position
-		p.Passed = -1
-		squares := rnd.Perm(64)
-		p.Board[squares[0]], p.Board[squares[1]] = King, King|Black
-		for i := range 2 * rnd.IntN(16) {
-			p.Board[squares[2+i]] = []Piece{Queen, Queen, Rook, Bishop, Knight}[rnd.IntN(5)] | Black*Piece(i&1)
-		}
-		if p.Attacked(p.king(1), 0) || p.Dead() {
-			continue
-		}
-		moves := p.Legal()
-		if len(moves) == 0 {
-			continue
-		}
-		done++
-		s := setup(t, Config{Start: fen(p)})
-		s.Assets, s.Beneficiaries = channel.MaxAssets, channel.MaxBeneficiaries
-		g = game(t, s, 1, fuel)
-		for _, m := range moves {
-			if next := p.After(m); done%10 == 0 || len(next.Legal()) == 0 {
-				g.Fork().Must("move", 0, Play(m))
-			}
-		}
-	}
-}
-
-// fen writes a position of white to move, without castling.
-func fen(p Position) string {
-	var b strings.Builder
-	for r := 7; r >= 0; r-- {
-		for f := range 8 {
-			if piece := p.Board[r*8+f]; piece > 0 {
-				b.WriteByte(letters[piece])
-			} else {
-				b.WriteByte('1')
-			}
-		}
-		if r > 0 {
-			b.WriteByte('/')
-		}
-	}
-	return b.String() + " w - - 0 1"
-}
-
-// tourist moves pieces about so that no position comes five times, nothing is taken and no check given.
-type tourist struct {
-	*play.Game
-	counts map[Position]int
-	may    func(before *State, m Move) bool // nil: everything but pawns' moves
-}
-
-func tour(g *play.Game, plies int) { (&tourist{Game: g, counts: map[Position]int{}}).walk(plies) }
-
-func (w *tourist) walk(plies int) {
-	w.TB.Helper()
-	key := func(p Position) Position { p.Halfmoves = 0; return p }
-	for range plies {
-		s := decode(w.Game)
-		w.counts[key(s.Position)]++
-		var best *Move
-		least := 0
-		for _, m := range s.Legal() {
-			next := s.After(m)
-			if next.Halfmoves == 0 || next.Check() || len(next.Legal()) == 0 || w.may != nil && !w.may(s, m) {
-				continue
-			}
-			if n := w.counts[key(next)]; best == nil || n < least {
-				best, least = &m, n
-			}
-		}
-		require.NotNil(w.TB, best)
-		w.Must("move", s.Turn, Play(*best))
-	}
-}
-
 func TestU5_FamousGames(t *testing.T) {
 	text, err := os.ReadFile("testdata/games.txt")
 	require.NoError(t, err)
@@ -274,123 +150,6 @@ func TestU5_SpecialMoves(t *testing.T) {
 	}
 }
 
-func shuffle(g *play.Game, rounds int) {
-	for range rounds {
-		for _, m := range []string{"g1f3", "g8f6", "f3g1", "f6g8"} {
-			move(g, m)
-		}
-	}
-}
-
-func TestU5_Repetition(t *testing.T) {
-	g := from(t, StartPosition, nil)
-	shuffle(g, 1)
-	require.EqualValues(t, 2, decode(g).Times)
-	const none = "nothing to claim: the position has not been there three times, nor fifty moves gone without capture or pawn"
-	g.Refused(0, ClaimDraw(), none)
-	shuffle(g, 1)
-	g.Refused(1, ClaimDraw(), "it is not your turn; wait for the other")
-	claimed := g.Fork()
-	claimed.Must("claim", 0, ClaimDraw())
-	requireEnd(claimed, Drawn, Threefold)
-	requireRecords(claimed)
-	shuffle(g, 1)
-	require.EqualValues(t, 4, decode(g).Times)
-	for _, m := range []string{"g1f3", "g8f6", "f3g1"} {
-		move(g, m)
-		requireEnd(g, Undecided, NoReason)
-	}
-	move(g, "f6g8")
-	requireEnd(g, Drawn, Fivefold)
-
-	// The same squares with other castling rights are another position.
-	g = from(t, "r3k2r/8/8/8/8/8/8/R3K2R w KQkq - 0 1", nil)
-	for _, m := range []string{"h1g1", "h8g8", "g1h1", "g8h8"} {
-		move(g, m)
-	}
-	require.EqualValues(t, 1, decode(g).Times)
-	// As is one in which a pawn could be captured in passing.
-	g = from(t, "4k3/8/8/8/5p2/8/4P3/4K1N1 w - - 0 1", nil)
-	for _, m := range []string{"e2e4", "e8e7", "g1f3", "e7e8", "f3g1"} {
-		move(g, m)
-	}
-	require.EqualValues(t, 1, decode(g).Times)
-}
-
-func TestU5_FiftyAndSeventyFiveMoves(t *testing.T) {
-	g := from(t, "r3k3/8/8/8/8/8/8/R3K3 w - - 90 1", nil)
-	tour(g, 9)
-	require.EqualValues(t, 99, decode(g).Halfmoves)
-	g.Refused(1, ClaimDraw(), "nothing to claim: the position has not been there three times, nor fifty moves gone without capture or pawn")
-	tour(g, 1)
-	claimed := g.Fork()
-	claimed.Must("claim", 0, ClaimDraw())
-	requireEnd(claimed, Drawn, Fifty)
-	tour(g, 49)
-	requireEnd(g, Undecided, NoReason)
-	tour(g, 1)
-	requireEnd(g, Drawn, SeventyFive)
-
-	// Mate comes before the seventy-five moves.
-	g = from(t, "7k/8/6K1/8/8/8/8/R7 w - - 99 1", nil)
-	rook := &tourist{Game: g, counts: map[Position]int{}, may: func(s *State, m Move) bool { return s.Turn == 1 || s.Board[m.From] == Rook && m.To&7 < 5 }}
-	rook.walk(50)
-	s := decode(g)
-	require.EqualValues(t, 149, s.Halfmoves)
-	for _, m := range s.Legal() {
-		if next := s.After(m); next.Check() && len(next.Legal()) == 0 {
-			g.Must("move", 0, Play(m))
-			requireEnd(g, WhiteWon, Mate)
-			return
-		}
-	}
-	t.Fatal("there is no mate in one")
-}
-
-func TestU5_Material(t *testing.T) {
-	for fen, dead := range map[string]bool{
-		"4k3/8/8/8/8/8/4p3/4K3 w - - 0 1":    true,
-		"4k3/8/8/8/8/8/4p3/4KN2 w - - 0 1":   true,
-		"4k3/8/8/8/8/8/4p3/4KB2 w - - 0 1":   true,
-		"2b1k3/8/8/8/8/8/4p3/4KB2 w - - 0 1": true, // bishops of one colour
-		"1b2k3/8/8/8/8/8/4p3/4KB2 w - - 0 1": false,
-		"4kn2/8/8/8/8/8/4p3/4KN2 w - - 0 1":  false,
-		"4k3/8/8/8/8/8/4p3/4KNN1 w - - 0 1":  false,
-		"4k3/8/8/8/8/8/4p2P/4K3 w - - 0 1":   false,
-		"4kb2/8/8/8/8/8/4p3/4KN2 w - - 0 1":  false,
-		"2b1kb2/8/8/8/8/8/4p3/4K3 w - - 0 1": false,
-	} {
-		g := from(t, fen, nil)
-		move(g, "e1e2")
-		if dead {
-			requireEnd(g, Drawn, Material)
-		} else {
-			requireEnd(g, Undecided, NoReason)
-		}
-	}
-}
-
-func TestU5_DrawsAndResigning(t *testing.T) {
-	g := from(t, StartPosition, nil)
-	g.Refused(1, AcceptDraw(), "the other has not offered a draw")
-	g.Must("move", 0, OfferDraw(parse(t, "e2e4")))
-	require.EqualValues(t, 1, decode(g).Offer)
-	g.Refused(0, AcceptDraw(), "the other has not offered a draw")
-	agreed := g.Fork()
-	agreed.Must("accept", 1, AcceptDraw())
-	requireEnd(agreed, Drawn, Agreed)
-	requireRecords(agreed)
-	move(g, "e7e5") // declines
-	g.Refused(1, AcceptDraw(), "the other has not offered a draw")
-	g.Refused(0, AcceptDraw(), "the other has not offered a draw")
-	for seat := range 2 {
-		gone := g.Fork()
-		gone.Must("resign", seat, Resign())
-		requireEnd(gone, WhiteWon+Outcome(1-seat), Resigned)
-		requireRecords(gone)
-	}
-}
-
 func TestU5_Clock(t *testing.T) {
 	g := game(t, setup(t, Config{Base: 100, Increment: 3}), 1, nil)
 	g.Time += 5000 // the first move takes no time
@@ -453,24 +212,6 @@ func TestU5_SilenceLoses(t *testing.T) {
 		}
 		g.Step(kind)
 	}
-}
-
-// A pawn's move now and then begins the count of half-moves anew; after 250 moves each the game is drawn.
-func TestU5_MoveLimit(t *testing.T) {
-	g := from(t, "r3k3/p6p/8/8/8/8/P6P/R3K3 w - - 0 1", nil)
-	w := &tourist{Game: g, counts: map[Position]int{}}
-	for k, pawn := range []string{"a2a3", "h7h6", "h2h3", "a7a6", ""} {
-		for decode(g).Plies < uint16(100*k+100-k%2) {
-			w.walk(1)
-		}
-		for pawn != "" && g.Try(decode(g).Turn, Play(parse(t, pawn))).Status != channel.Accepted {
-			w.walk(1)
-		}
-	}
-	requireEnd(g, Drawn, MoveLimit)
-	require.EqualValues(t, 500, decode(g).Plies)
-	require.EqualValues(t, 250, g.State.Header.Nonces[0])
-	requireRecords(g)
 }
 
 func TestR6_GoldenGame(t *testing.T) {
@@ -595,90 +336,4 @@ func TestA1_GenesisRefused(t *testing.T) {
 	// The start position that is written out is the usual one.
 	a, b := decode(from(t, StartPosition, nil)), decode(game(t, setup(t, Config{}), 1, nil))
 	require.Equal(t, a.Rest, b.Rest)
-}
-
-// Any payload by anyone at any time is accepted by the rules or refused by them.
-func FuzzPayload(f *testing.F) {
-	var stages []*play.Game
-	g := game(f, setup(f, Config{Base: 300}), 1, nil)
-	for stage := range byte(30) {
-		stages = append(stages, g.Fork())
-		for seat := range byte(2) {
-			for _, p := range [][]byte{Resign(), ClaimDraw(), ClaimFlag(), AcceptDraw(), Play(Move{From: 12, To: 28}), nil} {
-				if stage < 2 {
-					f.Add(stage, seat, p)
-				}
-			}
-			if p, ok := g.Players[seat].Next(g.State.Bytes()); ok {
-				f.Add(stage, seat, p)
-			}
-		}
-		g.Step(kind)
-	}
-	f.Fuzz(func(t *testing.T, stage, seat byte, payload []byte) {
-		g := stages[int(stage)%len(stages)].Fork()
-		g.TB, g.Fuel = t, map[string]uint64{}
-		play.NoTrap(t, g.Try(int(seat), payload))
-		decode(g)
-	})
-}
-
-// Any 64 squares are a position that both generators agree on, or are refused.
-func FuzzPosition(f *testing.F) {
-	for fen := range perfts {
-		p, err := ParseFEN(fen)
-		require.NoError(f, err)
-		squares := make([]byte, 64)
-		for i, piece := range p.Board {
-			squares[i] = byte(piece)
-		}
-		f.Add(squares, p.Turn == 1, p.Rights)
-	}
-	m := play.Load(f, "chess", Wasm)
-	f.Fuzz(func(t *testing.T, squares []byte, black bool, rights uint8) {
-		if len(squares) != 64 {
-			return
-		}
-		packed := make([]byte, 32)
-		for i, piece := range squares {
-			packed[i/2] |= piece & 15 << (4 * (i % 2))
-		}
-		turn := 0
-		if black {
-			turn = 1
-		}
-		s := setup(t, Config{})
-		s.Config = struct {
-			Base      int   `msgpack:"base"`
-			Increment int   `msgpack:"increment"`
-			Start     []any `msgpack:"start"`
-		}{Start: []any{packed, turn, rights & 15, 0, 0}}
-		rules, input := s.Rules(t, m)
-		state, v := rules.Genesis(input)
-		play.NoTrap(t, v)
-		if v.Status != channel.Accepted {
-			return
-		}
-		d, err := Decode(state.Bytes())
-		require.NoError(t, err)
-		require.Equal(t, d.Perft(1), modulePerft(t, state.Bytes(), 1))
-		require.Equal(t, d.Perft(2), modulePerft(t, state.Bytes(), 2))
-	})
-}
-
-func FuzzDecode(f *testing.F) {
-	g := game(f, setup(f, Config{Base: 300}), 1, nil)
-	for range 9 {
-		f.Add(g.State.Bytes())
-		g.Step(kind)
-	}
-	f.Fuzz(func(t *testing.T, state []byte) {
-		if _, err := Decode(state); err != nil {
-			require.ErrorIs(t, err, table.ErrState)
-			return
-		}
-		for seat := range uint8(2) {
-			NewBot(seat, common.Hash{}).Next(state)
-		}
-	})
 }

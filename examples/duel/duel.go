@@ -66,7 +66,7 @@ const (
 	Monk
 )
 
-var maxHP = [...]uint16{Knight: 64, Rogue: 52, Mage: 46, Monk: 56}
+var maxHP = [...]uint16{Knight: 62, Rogue: 54, Mage: 50, Monk: 56}
 
 // MaxHP is what a fighter begins with.
 func (c Class) MaxHP() uint16 { return maxHP[c%4] }

@@ -48,7 +48,7 @@ func kind(payload []byte) string { return string(payload[2 : 2+payload[1]&31]) }
 // model plays one round as README.md says it, from the two keys.
 func model(s State, keys [2]common.Hash) State {
 	seed := crypto.Keccak256(keys[0][:], keys[1][:], binary.LittleEndian.AppendUint32(nil, uint32(s.Round)))
-	stats := [...][4]int{{64, 9, 5, 20}, {52, 9, 3, 17}, {46, 12, 2, 19}, {56, 10, 3, 19}}
+	stats := [...][4]int{{62, 9, 4, 20}, {54, 9, 3, 17}, {50, 12, 2, 19}, {56, 10, 3, 19}}
 	var hurt [2]int
 	for i := range 2 {
 		d := crypto.Keccak256(seed, binary.LittleEndian.AppendUint32(nil, uint32(i)))

@@ -9,9 +9,9 @@ import {
 // Of each class: hit points, power, armour, the lowest throw of a twenty-sided die that doubles a blow.
 // @ts-ignore: memory.data is the compiler's
 const CLASSES = memory.data<u8>([
-  64, 9, 5, 20, // knight
-  52, 9, 3, 17, // rogue
-  46, 12, 2, 19, // mage
+  62, 9, 4, 20, // knight
+  54, 9, 3, 17, // rogue
+  50, 12, 2, 19, // mage
   56, 10, 3, 19, // monk
 ]);
 
