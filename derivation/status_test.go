@@ -167,6 +167,16 @@ func TestF11_A9_FuelIsPinnedAndEqual(t *testing.T) {
 	m, err = all["compiler"].Load(asm.Reducer(nil, asm.Cat(asm.Block(asm.Void, asm.Br(0), asm.Const32(1), asm.Op(0x1a)), asm.Result(0, 1))).Bytes(), limits)
 	require.NoError(t, err)
 	require.EqualValues(t, 2*(220+allocate)+(60+72)+(60+72+140), m.Reduce([]byte("state"), []byte("event")).Fuel)
+	// A br_if that would drop two operands and keep one, not taken: 24 for each. Then the block behind it, and the end of the block.
+	branch := asm.Cat(asm.Block(asm.I64, asm.Const32(1), asm.Const32(2), asm.Const64(1), asm.Const32(0), asm.BrIf(0), asm.Op(0x1a, 0x1a, 0x1a), asm.Const64(1)))
+	m, err = all["compiler"].Load(asm.Reducer(nil, branch).Bytes(), limits)
+	require.NoError(t, err)
+	require.EqualValues(t, 2*(220+allocate)+(60+4*72+90+3*24)+(60+3*40+72)+(60+140), m.Reduce([]byte("state"), []byte("event")).Fuel)
+	// A call with ten parameters: two more than are free.
+	many := asm.Func{Params: bytes.Repeat([]byte{asm.I32}, 10)}
+	m, err = all["compiler"].Load(asm.Reducer(nil, asm.Cat(bytes.Repeat(asm.Const32(0), 10), asm.Call(4), asm.Result(0, 1)), many).Bytes(), limits)
+	require.NoError(t, err)
+	require.EqualValues(t, 2*(220+allocate)+(60+10*72+260+72+140)+(60+2*30+140), m.Reduce([]byte("state"), []byte("event")).Fuel)
 }
 
 // TestF11_R6_FuelEdge: with exactly the fuel a call needs it is accepted, with one less it is not.

@@ -105,9 +105,10 @@ type lowering struct {
 	results int
 	height  int // of the operands, after the instruction so far
 	blocks  []block
-	fuel    int  // the open basic block's Fuel
-	dead    bool // nothing reaches what follows
-	deep    int  // blocks that were opened in dead code
+	fuel    int    // the open basic block's Fuel
+	unwound uint16 // operands that the branch moves which is being lowered
+	dead    bool   // nothing reaches what follows
+	deep    int    // blocks that were opened in dead code
 	fail    error
 }
 
@@ -149,10 +150,14 @@ func (l *lowering) function(i int) error {
 	l.blocks = append(l.blocks[:0], block{arity: len(typ.Results), otherwise: -1})
 	l.emit(Enter, uint16(i), uint32(params)<<24|uint32(locals)<<12|frame)
 	l.begin()
-	l.charge(uint64(len(f.Locals)) * meter.Local)
+	l.charge(meter.Entry(l.m, f))
 	in := l.m.Instructions(i)
+	unwinds := f.Unwind
 	for in.Next() {
-		l.offset = uint32(in.In.Offset)
+		l.offset, l.unwound = uint32(in.In.Offset), 0
+		if in.In.Op.Branches() {
+			l.unwound, unwinds = unwinds[0], unwinds[1:]
+		}
 		if !l.skipped(&in.In) {
 			l.instr(&in.In)
 		}
@@ -185,7 +190,7 @@ func (l *lowering) skipped(in *wasm.Instr) bool {
 
 func (l *lowering) instr(in *wasm.Instr) {
 	if !l.dead {
-		l.charge(meter.Weight(in.Op))
+		l.charge(meter.Weight(in.Op) + meter.Unwound(l.unwound))
 	}
 	switch in.Op {
 	case wasm.OpBlock, wasm.OpLoop, wasm.OpIf, wasm.OpElse, wasm.OpEnd:
@@ -285,6 +290,9 @@ func (l *lowering) jump(op Op, b *block) {
 func (l *lowering) branch(depth uint32) {
 	b := l.label(depth)
 	if drop, keep := l.excess(b); drop > 0 {
+		if drop+keep > int(l.unwound) { // cannot be: the validator counted the same
+			l.fail = fmt.Errorf("%w: a branch moves %d operands and pays for %d", ErrModule, drop+keep, l.unwound)
+		}
 		l.emit(Unwind, uint16(keep), uint32(drop))
 	}
 	if b == &l.blocks[0] {

@@ -95,13 +95,14 @@ func (c *code) enter(frame uint32, leaf bool) {
 // body writes the instructions with a charge in front of each basic block. The instructions of a block are held back
 // until its end is known. Dead code is left out. The function's final end is written as it is; for a function that is
 // not a leaf it closes the block that all ways out lead to.
-func (c *code) body(in *wasm.Instructions, leaf bool, entry uint64) error {
+func (c *code) body(in *wasm.Instructions, f *wasm.Function, entry uint64) error {
 	var (
 		block   []byte // instructions of the open basic block
 		cost    = Block + entry
 		nesting uint32 // blocks of the module that are open
 		dead    bool   // nothing reaches what follows
 		deep    int    // blocks that were opened in dead code
+		unwinds = f.Unwind
 	)
 	flush := func() {
 		if !dead {
@@ -112,7 +113,10 @@ func (c *code) body(in *wasm.Instructions, leaf bool, entry uint64) error {
 		block, cost, dead = block[:0], Block, false
 	}
 	for in.Next() {
-		i := &in.In
+		i, unwound := &in.In, uint16(0)
+		if i.Op.Branches() {
+			unwound, unwinds = unwinds[0], unwinds[1:]
+		}
 		if dead {
 			switch i.Op {
 			case wasm.OpBlock, wasm.OpLoop, wasm.OpIf:
@@ -129,7 +133,7 @@ func (c *code) body(in *wasm.Instructions, leaf bool, entry uint64) error {
 				continue
 			}
 		}
-		cost += Weight(i.Op)
+		cost += Weight(i.Op) + Unwound(unwound)
 		switch i.Op {
 		case wasm.OpNop:
 		case wasm.OpBlock:
@@ -151,7 +155,7 @@ func (c *code) body(in *wasm.Instructions, leaf bool, entry uint64) error {
 			}
 			flush()
 		case wasm.OpReturn:
-			if leaf {
+			if f.Leaf {
 				block = append(block, i.Raw...)
 			} else {
 				block = wasm.AppendU32(append(block, byte(wasm.OpBr)), nesting)

@@ -18,8 +18,11 @@
 //
 // A basic block begins at the entry of a function, after loop, if, else, end and br_if. It extends to the next such point; calls do not end it. Code that no path reaches syntactically (after br,
 // br_table, return, unreachable, up to the end or else of the enclosing block) is dropped and belongs to no block. The
-// entry block of a function also pays Local for each of its locals that is not a parameter. The end of the function
-// itself counts as return.
+// entry block of a function also pays Local for each of its locals that is not a parameter, and for each parameter
+// behind the first FreeParams. The end of the function itself counts as return.
+//
+// A br, br_if, br_table or return that has to drop operands below those it keeps also pays Unwind for each operand that
+// it drops or keeps, in its block, whether it is taken or not; a br_table pays for the target that has most.
 //
 // # Stack
 //

@@ -134,7 +134,7 @@ func (w *rewriter) function(i int) error {
 		c.op(wasm.OpBlock)
 		c.b = wasm.AppendI64(c.b, int64(w.typeOf(wasm.FuncType{Results: typ.Results})))
 	}
-	if err := c.body(w.m.Instructions(i), f.Leaf, uint64(len(f.Locals))*Local); err != nil {
+	if err := c.body(w.m.Instructions(i), f, Entry(w.m, f)); err != nil {
 		return err
 	}
 	if !f.Leaf {

@@ -7,6 +7,7 @@ import "github.com/evmts/channels/derivation/wasm"
 const (
 	Block     = 60   // subtracting, storing and testing the fuel
 	Local     = 30   // clearing a local's slot in a new frame
+	Unwind    = 24   // dropping an operand under those that a branch keeps, or keeping one above them
 	InputWord = 220  // reversing 32 bytes into little-endian memory and storing them
 	BulkWord  = 120  // one step of a copying or filling loop
 	GrowPage  = 6000 // EVM memory for 64 KiB, not linear but bounded by the page limit
@@ -20,7 +21,9 @@ const (
 const (
 	FrameBase     = 2 // return address and the caller's frame
 	LocalsPerSlot = 8
-	StackLimit    = 900
+	// FreeParams is how many parameters the weights of calls include; each further one costs Local.
+	FreeParams = 8
+	StackLimit = 900
 )
 
 // weights of the instructions, in fuel. Zero: the instruction costs nothing by itself.
@@ -59,6 +62,14 @@ var weights = func() (w [0x110]uint32) {
 
 // Weight is the fuel of one instruction, without what depends on its operands.
 func Weight(op wasm.Opcode) uint64 { return uint64(weights[op]) }
+
+// Unwound is what a branch costs besides, per wasm.Function.Unwind.
+func Unwound(operands uint16) uint64 { return Unwind * uint64(operands) }
+
+// Entry is what the first block of a function costs besides.
+func Entry(m *wasm.Module, f *wasm.Function) uint64 {
+	return Local * uint64(len(f.Locals)+max(0, len(m.Types[f.Type].Params)-FreeParams))
+}
 
 // Frame is the number of stack slots that a call of the function takes.
 func Frame(m *wasm.Module, f *wasm.Function) uint32 {

@@ -159,6 +159,7 @@ type Function struct {
 	Offset int         // of Body in the file
 	Height int         // operands on the stack at most, at any point of the body that can be reached
 	Leaf   bool        // no call and no call_indirect that can be reached
+	Unwind []uint16    // by br, br_if, br_table and return in the body: operands that it drops and keeps, 0 when it drops none or is dead code; the most of any target
 	Flow   int         // block, loop, if, else, end, br, br_if and targets of br_table, times (parameters and locals + 1): a compiler that builds SSA form takes time for each such pair
 }
 

@@ -210,6 +210,9 @@ func refusal(op Opcode) string {
 	return "is not accepted: it is not an instruction of the subset"
 }
 
+// Branches reports whether op is br, br_if, br_table or return.
+func (op Opcode) Branches() bool { return op >= OpBr && op <= OpReturn }
+
 // Arity is how many operands a plain instruction takes and gives; ok is false for those whose type depends on the
 // module (control, calls, variables, drop, select).
 func (op Opcode) Arity() (pops, pushes int, ok bool) {

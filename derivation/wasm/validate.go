@@ -165,17 +165,20 @@ func (v *validator) instr() {
 		v.structured()
 	case OpBr:
 		v.joins++
+		v.unwind(in.Index)
 		v.popAll(v.target(in.Index).label())
 		v.dead()
 	case OpBrIf:
 		v.joins++
 		v.pop(I32)
+		v.unwind(in.Index)
 		label := v.target(in.Index).label()
 		v.popAll(label)
 		v.pushAll(label)
 	case OpBrTable:
 		v.branchTable()
 	case OpReturn:
+		v.unwind(uint32(len(v.ctrl) - 1))
 		v.popAll(v.ctrl[0].typ.Results)
 		v.dead()
 	case OpCall, OpCallIndirect:
@@ -230,6 +233,18 @@ func (v *validator) plain(sig *signature) {
 	v.pushAll(sig.push)
 }
 
+// unwind notes how many operands the branch moves that leaves to one of the labels.
+func (v *validator) unwind(depths ...uint32) {
+	most := 0
+	for _, depth := range depths {
+		f := v.target(depth)
+		if keep := len(f.label()); v.reached() && len(v.vals) > f.height+keep {
+			most = max(most, len(v.vals)-f.height)
+		}
+	}
+	v.fn.Unwind = append(v.fn.Unwind, uint16(most))
+}
+
 func (v *validator) structured() {
 	in := v.in
 	switch in.Op {
@@ -266,6 +281,7 @@ func (v *validator) structured() {
 func (v *validator) branchTable() {
 	v.pop(I32)
 	targets := v.in.Targets
+	v.unwind(targets...)
 	v.joins += len(targets)
 	arity := len(v.target(targets[len(targets)-1]).label())
 	for _, depth := range targets {
