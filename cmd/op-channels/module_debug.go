@@ -101,7 +101,7 @@ func findCall(ctx *cli.Context, m *derivation.Module) (*debugged, error) {
 				return fmt.Errorf("the state at seq %d is not final: it has no effects", seq)
 			}
 			rules.Effects(s.State)
-			call, what = last, "effects of the state after "+what
+			call, what = last, "of the state after "+what
 		}
 		if call == nil {
 			return fmt.Errorf("the module was not called: %s", what)
@@ -111,7 +111,7 @@ func findCall(ctx *cli.Context, m *derivation.Module) (*debugged, error) {
 				return fmt.Errorf("the module was not called, %d bytes of input are too many: %s", len(a), what)
 			}
 		}
-		call.title = lower.EntryNames[call.entry] + ", " + what
+		call.title = lower.EntryNames[call.entry] + ": " + what
 		found = call
 		return errFound
 	})
@@ -147,6 +147,7 @@ func debugLines(s *debug.Session, in io.Reader, out io.Writer) error {
 		}
 		said, quit, err := s.Do(lines.Text())
 		if quit {
+			fmt.Fprintln(out)
 			return nil
 		}
 		switch {

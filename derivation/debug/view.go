@@ -195,7 +195,7 @@ func (v *View) panels() []panel {
 		lines = append(lines, fmt.Sprintf("%06x - %x", c.At, c.Before), fmt.Sprintf("       + %x", c.After))
 	}
 	if len(lines) > 0 {
-		add(fmt.Sprintf("memory, %d bytes changed", v.ChangedBytes), lines)
+		add(fmt.Sprintf("memory, changed bytes: %d", v.ChangedBytes), lines)
 	}
 	add("memory", dump(v.MemoryAt, v.Memory))
 	if len(v.Output) > 0 {
@@ -270,7 +270,7 @@ func (v *View) Screen(width, height int) []string {
 				row = "\x1b[7m" + row + "\x1b[0m"
 			}
 		}
-		if i < len(side) {
+		if i < len(side) && right > 0 {
 			row += " │ " + side[i]
 		}
 		rows = append(rows, row)
