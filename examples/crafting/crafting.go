@@ -230,8 +230,8 @@ func Decode(state []byte) (*State, error) {
 		r := Recipe{Fee: binary.LittleEndian.Uint32(b), Common: b[10], Fine: b[11], Master: b[12], FineAt: b[13], MasterAt: b[14]}
 		for k := range r.Needs {
 			r.Needs[k] = Ingredient{b[4+2*k], b[5+2*k]}
-			if r.Needs[k].Item > s.Items {
-				return nil, fmt.Errorf("crafting: %w: recipe %d needs item %d", table.ErrState, i, r.Needs[k].Item)
+			if n := r.Needs[k]; n.Item > s.Items || (n.Item == 0) != (n.Count == 0) {
+				return nil, fmt.Errorf("crafting: %w: recipe %d needs %d of item %d", table.ErrState, i, n.Count, n.Item)
 			}
 		}
 		s.Recipes = append(s.Recipes, r)
