@@ -29,7 +29,7 @@ var (
 	ErrExists = errors.New("modules: the folder is not empty")
 )
 
-//go:embed build.sh templates
+//go:embed build.sh all:templates
 //go:embed assemblyscript/package.json assemblyscript/assembly c/channels.h c/channels rust/Cargo.toml rust/src zig/*.zig
 //go:embed testing/*.mjs
 var files embed.FS
