@@ -121,6 +121,7 @@ type Setup struct {
 	Seats, Sequencer, Beneficiaries, Assets int
 	World                                   table.World
 	Config                                  any
+	Input                                   []byte                       // genesis input, if it is not made of World and Config
 	Stake                                   func(asset, seat int) uint64 // by default odd amounts, so that nothing divides
 }
 
@@ -138,8 +139,12 @@ func World(namespace string) table.World {
 // Rules are the channel's, and its genesis input.
 func (s Setup) Rules(tb testing.TB, m channel.Module) (*channel.Rules, []byte) {
 	tb.Helper()
-	input, err := s.World.Input(s.Config)
-	require.NoError(tb, err)
+	input := s.Input
+	if input == nil {
+		var err error
+		input, err = s.World.Input(s.Config)
+		require.NoError(tb, err)
+	}
 	return s.RulesFor(tb, m, input), input
 }
 
