@@ -50,17 +50,27 @@ type moduleReport struct {
 	Effects    uint64      `json:"effectsFuel,omitempty"`
 }
 
+// reportOn says what a module that was accepted is.
+func reportOn(path string, m *derivation.Module) moduleReport {
+	info := m.Info()
+	return moduleReport{
+		File: path, ModuleHash: m.Hash(), Bytes: info.Bytes, Functions: info.Functions, Pages: info.Pages,
+		MaxPages: info.MaxPages, FuelLimit: m.Manifest().FuelLimit,
+	}
+}
+
+func (rep *moduleReport) accepted(w io.Writer) {
+	fmt.Fprintf(w, "accepted     %s\nmodule hash  %s\nsize         %d bytes, %d functions\nmemory       %d pages of 64 KiB, at most %d\nfuel limit   %d per call\n",
+		rep.File, rep.ModuleHash, rep.Bytes, rep.Functions, rep.Pages, rep.MaxPages, rep.FuelLimit)
+}
+
 func checkModule(ctx *cli.Context) (err error) {
 	l, err := loadModule(ctx.Args().First())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.engine.Close()) }()
-	info := l.module.Info()
-	rep := moduleReport{
-		File: ctx.Args().First(), ModuleHash: l.module.Hash(), Bytes: info.Bytes, Functions: info.Functions, Pages: info.Pages,
-		MaxPages: info.MaxPages, FuelLimit: l.module.Manifest().FuelLimit,
-	}
+	rep := reportOn(ctx.Args().First(), l.module)
 	played := ctx.String("script") != "" || ctx.String("data-dir") != ""
 	if played {
 		if err := rep.play(ctx, l.module); err != nil {
@@ -68,8 +78,7 @@ func checkModule(ctx *cli.Context) (err error) {
 		}
 	}
 	return show(ctx, rep, func(w io.Writer) {
-		fmt.Fprintf(w, "accepted     %s\nmodule hash  %s\nsize         %d bytes, %d functions\nmemory       %d pages of 64 KiB, at most %d\nfuel limit   %d per call\n",
-			rep.File, rep.ModuleHash, rep.Bytes, rep.Functions, rep.Pages, rep.MaxPages, rep.FuelLimit)
+		rep.accepted(w)
 		if played {
 			percent := func(f uint64) float64 { return 100 * float64(f) / float64(rep.FuelLimit) }
 			fmt.Fprintf(w, "game         %d events, %d of them rejected; app at most %d bytes\ninit         %d fuel (%.1f %% of the limit)\nworst event  %d fuel (%.1f %%) at seq %d\n",
