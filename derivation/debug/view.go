@@ -184,12 +184,12 @@ func (v *View) panels() []panel {
 		lines = append(lines, fmt.Sprintf("%s  %d, .wasm %#x", f.Function, f.PC, f.Offset))
 	}
 	add("calls, innermost first", lines)
-	lines = nil
-	for i, x := range v.Globals {
-		lines = append(lines, fmt.Sprintf("global %d  %s", i, number(x)))
-	}
-	add("globals", lines)
 	add("said", v.Said)
+	add("memory", dump(v.MemoryAt, v.Memory))
+	if len(v.Output) > 0 {
+		shown := v.Output[:min(len(v.Output), maxMemoryView)]
+		add(fmt.Sprintf("output, %d bytes", len(v.Output)), dump(0, shown))
+	}
 	lines = nil
 	for _, c := range v.Changes {
 		lines = append(lines, fmt.Sprintf("%06x - %x", c.At, c.Before), fmt.Sprintf("       + %x", c.After))
@@ -197,11 +197,11 @@ func (v *View) panels() []panel {
 	if len(lines) > 0 {
 		add(fmt.Sprintf("memory, changed bytes: %d", v.ChangedBytes), lines)
 	}
-	add("memory", dump(v.MemoryAt, v.Memory))
-	if len(v.Output) > 0 {
-		shown := v.Output[:min(len(v.Output), maxMemoryView)]
-		add(fmt.Sprintf("output, %d bytes", len(v.Output)), dump(0, shown))
+	lines = nil
+	for i, x := range v.Globals {
+		lines = append(lines, fmt.Sprintf("global %d  %s", i, number(x)))
 	}
+	add("globals", lines)
 	return out
 }
 
