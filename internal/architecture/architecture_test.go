@@ -36,7 +36,7 @@ var below = map[string][]string{
 	"examples":    {"channel", "derivation"}, // an example is a module to load, with its payloads in Go
 	"sidecar":     {"channel", "protocols", "derivation", "eventstore", "adjudicator", "mudbridge", "plugin"},
 	"e2e":         {"channel", "protocols", "derivation", "eventstore", "adjudicator", "mudbridge", "plugin", "examples", "sidecar"},
-	"cmd":         {"channel", "protocols", "derivation", "eventstore", "adjudicator", "mudbridge", "plugin", "examples", "sidecar", "e2e"},
+	"cmd":         {"channel", "protocols", "derivation", "eventstore", "adjudicator", "mudbridge", "plugin", "examples", "sidecar", "e2e", "sdk"},
 	"contracts":   {},
 	"sdk":         {"channel"},
 	"tools":       {"channel"},
