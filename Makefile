@@ -71,8 +71,8 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 	@tools/fuzz.sh $(FUZZTIME)
 
 .PHONY: long
-long: ## random schedules of the protocols and random modules, many more of them
-	CHANNELS_LONG=1 go test -timeout 60m ./protocols/... ./eventstore/... ./derivation
+long: ## random schedules, random modules on all engines, games of the examples, many more of them
+	CHANNELS_LONG=1 go test -timeout 60m ./protocols/... ./eventstore/... ./derivation ./examples/...
 
 .PHONY: bindings
 bindings: build/.npm-installed ## generate the Go bindings of the contracts again
