@@ -318,13 +318,42 @@ func TestA9_RandomGames(t *testing.T) {
 			case n < 30:
 				g.play(uint8(rng.IntN(3)), junk(rng))
 			default:
-				g.play(uint8(rng.IntN(2)), Move(uint8(rng.IntN(10))))
+				before, seat, square := g.game(), uint8(rng.IntN(2)), uint8(rng.IntN(10))
+				legal := seat == before.Turn && square < 9 && (before.Marks[0]|before.Marks[1])>>square&1 == 0
+				require.Equal(t, legal, g.play(seat, Move(square)).Status == channel.Accepted)
+				if legal {
+					requireMove(t, before, g.game(), seat, square)
+				}
 			}
 		}
 		outcomes[g.game().Outcome]++
 		g.effects()
 	}
 	require.Len(t, outcomes, 3, "%v", outcomes)
+}
+
+// requireMove holds a move against the rules, said in another way: a line is three squares of a magic square that sum to 15.
+func requireMove(t *testing.T, before, after *State, seat, square uint8) {
+	magic := [9]int{2, 7, 6, 9, 5, 1, 4, 3, 8}
+	want := *before
+	want.Marks[seat] |= 1 << square
+	want.Moves++
+	for a := range 9 {
+		for b := range a {
+			for c := range b {
+				if marks := want.Marks[seat]; magic[a]+magic[b]+magic[c] == 15 && marks>>a&marks>>b&marks>>c&1 == 1 {
+					want.Outcome, want.Winner = Won, int(seat)
+				}
+			}
+		}
+	}
+	switch {
+	case want.Outcome == Playing && want.Moves == 9:
+		want.Outcome = Drawn
+	case want.Outcome == Playing:
+		want.Turn = 1 - seat
+	}
+	require.Equal(t, &want, after)
 }
 
 // junk is a payload that is nearly a move, or nothing like one.

@@ -10,7 +10,9 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -578,16 +580,53 @@ func maths(op byte, a, b, c uint64) (uint64, string) {
 	return uint64(v.Int64()), ""
 }
 
-// A deck of 52 cards, a page of dice: what the parts cost. README.md quotes it.
+// The figures of README.md are those of the modules that are checked in.
 func TestN_FuelOfTheParts(t *testing.T) {
 	p := loadProbes(t)
 	deck := append(append(append([]byte{3}, make([]byte, 32)...), le32(1)...), 52)
-	deck = append(deck, le32(6)...)
-	p.run(t, "52 cards", deck)
-	for name, fuel := range p.fuel {
-		for i, lang := range Languages {
-			require.Less(t, fuel[i], uint64(derivation.DefaultFuelLimit), "%s in %s", name, lang)
-		}
-		t.Log(fmt.Sprintf("%s: %v", name, fuel))
+	p.run(t, "52 cards", append(deck, le32(6)...))
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	row := "| 52 cards shuffled, and 12 numbers |"
+	for _, fuel := range p.fuel["52 cards"] {
+		row += " " + thousands(fuel) + " |"
+	}
+	require.Contains(t, string(readme), row)
+
+	row = "| tic-tac-toe: bytes · fuel of the first move |"
+	table, err := os.ReadFile("../../examples/tictactoe/README.md")
+	require.NoError(t, err)
+	for _, lang := range Languages {
+		cells := regexp.MustCompile(`\| ` + lang + ` \| (\d+) \| \d+ \| (\d+) \|`).FindSubmatch(table)
+		require.NotNil(t, cells, lang)
+		size, err := strconv.ParseUint(string(cells[1]), 10, 64)
+		require.NoError(t, err)
+		fuel, err := strconv.ParseUint(string(cells[2]), 10, 64)
+		require.NoError(t, err)
+		row += " " + thousands(size) + " · " + thousands(fuel) + " |"
+	}
+	require.Contains(t, string(readme), row)
+}
+
+// thousands writes a number with commas.
+func thousands(v uint64) string {
+	if v < 1000 {
+		return strconv.FormatUint(v, 10)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(v/1000), v%1000)
+}
+
+// A full set of effects stays well below the fuel limit in every language.
+func TestC3_AllEffectsFitTheFuel(t *testing.T) {
+	p := loadProbes(t)
+	var script []byte
+	for i := range channel.MaxEffects {
+		script = append(script, channel.EffectIncrement, byte(0), byte(i))
+		script = append(script, make([]byte, 15)...)
+	}
+	p.same(t, "32 effects", func(m *derivation.Module) channel.Result { return m.Effects(script) })
+	for i, lang := range Languages {
+		require.Less(t, p.fuel["32 effects"][i], uint64(derivation.DefaultFuelLimit), lang)
+		t.Log(lang, p.fuel["32 effects"][i])
 	}
 }

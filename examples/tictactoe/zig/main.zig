@@ -67,8 +67,8 @@ pub fn effects(state: []const u8) channels.Answer {
         const table = channels.tableId(app[namespace_at..][0..14], "TicTacToe");
         inline for (0..2) |seat| {
             const key = [_]channels.Word{channels.keyAddress(app[owners_at + 20 * seat ..][0..20])};
-            _ = out.increment(table, &key, games, 1);
-            if (app[winner_at] == 1 + seat) _ = out.increment(table, &key, wins, 1);
+            _ = out.increment(&table, &key, games, 1);
+            if (app[winner_at] == 1 + seat) _ = out.increment(&table, &key, wins, 1);
         }
     }
     return out.answer();

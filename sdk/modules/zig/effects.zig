@@ -13,17 +13,17 @@ const max_head = 64 + max_effects * 32;
 pub const Word = [32]u8;
 
 pub const Effects = struct {
-    out: []u8,
+    out: [*]u8,
     at: usize = max_head,
     starts: [max_effects]u32 = [_]u32{0} ** max_effects,
     count: u32 = 0,
 
     pub fn new() Effects {
-        return .{ .out = host.allocate(max_head + max_bytes) };
+        return .{ .out = host.allocate(max_head + max_bytes).ptr };
     }
 
     /// A static field of a record grows by `delta`, or shrinks. `field` is its index in the table's schema.
-    pub fn increment(self: *Effects, table: Word, key: []const Word, field: u32, delta: i64) bool {
+    pub fn increment(self: *Effects, table: *const Word, key: []const Word, field: u32, delta: i64) bool {
         if (!self.begin(2, table, key, 64)) return false;
         self.uint(field);
         if (delta < 0) @memset(self.out[self.at..][0..24], 0xff);
@@ -32,7 +32,7 @@ pub const Effects = struct {
     }
 
     /// A whole record, packed as MUD packs it.
-    pub fn set(self: *Effects, table: Word, key: []const Word, fixed: []const u8, lengths: Word, dynamic: []const u8) bool {
+    pub fn set(self: *Effects, table: *const Word, key: []const Word, fixed: []const u8, lengths: Word, dynamic: []const u8) bool {
         const first = padded(fixed.len);
         if (!self.begin(0, table, key, 160 + first + padded(dynamic.len))) return false;
         self.uint(96);
@@ -46,12 +46,12 @@ pub const Effects = struct {
     }
 
     /// A record disappears.
-    pub fn remove(self: *Effects, table: Word, key: []const Word) bool {
+    pub fn remove(self: *Effects, table: *const Word, key: []const Word) bool {
         return self.begin(1, table, key, 0);
     }
 
     /// A call of a System: `data` is selector ‖ arguments.
-    pub fn call(self: *Effects, system: Word, data: []const u8) bool {
+    pub fn call(self: *Effects, system: *const Word, data: []const u8) bool {
         if (!self.begin(3, system, &.{}, data.len)) return false;
         self.bytes(data);
         return true;
@@ -68,8 +68,9 @@ pub const Effects = struct {
         return .{ .bytes = self.out[head..end] };
     }
 
-    /// Everything of an effect before the content of its data. False when there is no room.
-    fn begin(self: *Effects, op: u64, resource: Word, key: []const Word, size: usize) bool {
+    /// Everything of an effect before the content of its data. False when there is no room; otherwise there is room for all
+    /// of it, so that what follows need not look again: 32 effects must stay well below the fuel limit.
+    fn begin(self: *Effects, op: u64, resource: *const Word, key: []const Word, size: usize) bool {
         // Each bound by itself first, so that the sum cannot wrap.
         if (self.count == max_effects or key.len > max_bytes or size > max_bytes) return false;
         const used = 64 + (self.count << 5) + (self.at - max_head);
@@ -77,7 +78,7 @@ pub const Effects = struct {
         self.starts[self.count] = self.at;
         self.count += 1;
         self.uint(op);
-        self.bytes(&resource);
+        self.bytes(resource);
         self.uint(128);
         self.uint(160 + (key.len << 5));
         self.uint(key.len);
@@ -87,14 +88,13 @@ pub const Effects = struct {
     }
 
     fn uint(self: *Effects, value: u64) void {
-        const word = keyUint(value);
-        @memcpy(self.out[self.at + 24 ..][0..8], word[24..]);
+        @as(*align(1) u64, @ptrCast(self.out + self.at + 24)).* = @byteSwap(value);
         self.at += 32;
     }
 
     fn bytes(self: *Effects, from: []const u8) void {
-        @memcpy(self.out[self.at..][0..from.len], from);
-        self.at += padded(from.len);
+        @memcpy(self.out + self.at, from);
+        self.at += (from.len + 31) & ~@as(usize, 31);
     }
 };
 

@@ -69,7 +69,8 @@ impl Effects {
         true
     }
 
-    /// Everything of an effect before the content of its data. False when there is no room.
+    /// Everything of an effect before the content of its data. False when there is no room; otherwise there is room for all
+    /// of it, so that what follows need not look again: 32 effects must stay well below the fuel limit.
     fn begin(&mut self, op: u64, resource: &Word, key: &[Word], size: usize) -> bool {
         // Each bound by itself first, so that the sum cannot wrap.
         if self.count == MAX_EFFECTS || key.len() > MAX_BYTES || size > MAX_BYTES {
@@ -94,13 +95,15 @@ impl Effects {
     }
 
     fn uint(&mut self, value: u64) {
-        self.out[self.at + 24..self.at + 32].copy_from_slice(&reversed(value).to_le_bytes());
+        // SAFETY: begin, or the room that is kept for the head, has the whole word.
+        unsafe { self.out.as_mut_ptr().add(self.at + 24).cast::<u64>().write_unaligned(reversed(value)) };
         self.at += 32;
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        self.out[self.at..self.at + bytes.len()].copy_from_slice(bytes);
-        self.at += padded(bytes.len());
+        // SAFETY: begin has counted these bytes.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), self.out.as_mut_ptr().add(self.at), bytes.len()) };
+        self.at += (bytes.len() + 31) & !31;
     }
 }
 

@@ -181,10 +181,10 @@ pub fn effects(script: []const u8) channels.Answer {
         const bytes = channels.allocate(a + b + 64);
         for (bytes[0..@min(a + b, 300)], 0..) |*byte, i| byte.* = @truncate(i * 3);
         _ = switch (p[0]) {
-            0 => e.set(table, keys, bytes[0..a], channels.keyUint(b), bytes[a..][0..b]),
-            1 => e.remove(table, keys),
-            2 => e.increment(table, keys, a, @bitCast(u64At(p, 10))),
-            3 => e.call(system, bytes[0..b]),
+            0 => e.set(&table, keys, bytes[0..a], channels.keyUint(b), bytes[a..][0..b]),
+            1 => e.remove(&table, keys),
+            2 => e.increment(&table, keys, a, @bitCast(u64At(p, 10))),
+            3 => e.call(&system, bytes[0..b]),
             else => true,
         };
     }
