@@ -72,14 +72,29 @@ func (s *Symbols) Index(function int) int { return s.imports + function }
 // Offset is where the instruction at pc comes from, in bytes of the .wasm file.
 func (s *Symbols) Offset(pc int) int { return int(s.offsets[pc]) }
 
-// Find is the function with a name.
+// Find is the function with a name, or with that last part of a name if there is only one.
 func (s *Symbols) Find(name string) (function int, ok bool) {
+	matches := 0
 	for i, n := range s.names {
 		if n == name {
 			return i, true
 		}
+		if Short(n) == name {
+			function = i
+			matches++
+		}
 	}
-	return 0, false
+	return function, matches == 1
+}
+
+// Short is the last part of a name that compilers made of a path: what stands behind the last / or ::.
+func Short(name string) string {
+	for _, separator := range []string{"/", "::"} {
+		if i := strings.LastIndex(name, separator); i >= 0 && i+len(separator) < len(name) {
+			name = name[i+len(separator):]
+		}
+	}
+	return name
 }
 
 // Instr is the instruction at pc in words, with the names of what it calls.

@@ -7,6 +7,9 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/evmts/channels/derivation/debug"
 )
 
 // Geometry of the flame graph, in pixels.
@@ -15,7 +18,7 @@ const (
 	flameMargin = 12
 	flameHead   = 62
 	flameRow    = 20
-	letterWidth = 6.7 // of the font, on average; names are cut to what fits
+	letterWidth = 7.2 // of the font, rather too much than too little; names are cut to what fits
 	// narrowest is the width below which a frame is left out, unless its function would not be seen at all.
 	narrowest = 0.2
 )
@@ -74,7 +77,7 @@ func (f *flame) frame(n *Node, from uint64, depth int) {
 		x, y := flameMargin+float64(from)*scale, flameHead+flameRow*depth
 		fmt.Fprintf(&f.out, `<g><title>%s: %s fuel (%.2f %%), %s of its own, %s calls, %s instructions</title><rect class="f" x="%.2f" y="%d" width="%.2f" height="%d" rx="2" fill="%s"/>`,
 			escape(n.Name), Group(n.Total), 100*float64(n.Total)/float64(f.total), Group(n.Self), Group(n.Calls), Group(n.Operations), x, y, max(width, narrowest), flameRow-1, n.colour(depth))
-		if label := cut(n.Name, int((width-8)/letterWidth)); label != "" {
+		if label := label(n.Name, int((width-8)/letterWidth)); label != "" {
 			fmt.Fprintf(&f.out, `<text x="%.2f" y="%d">%s</text>`, x+4, y+14, escape(label))
 		}
 		f.out.WriteString("</g>\n")
@@ -99,6 +102,14 @@ func (n *Node) colour(depth int) string {
 	_, _ = io.WriteString(h, n.Name) // a hash's Write cannot fail
 	v := h.Sum32()
 	return fmt.Sprintf("hsl(%d,%d%%,%d%%)", 14+v%38, 78+v>>8%14, 66+v>>16%10)
+}
+
+// label is what of a name fits; its last part says most.
+func label(name string, letters int) string {
+	if utf8.RuneCountInString(name) > letters {
+		name = debug.Short(name)
+	}
+	return cut(name, letters)
 }
 
 // cut shortens a text to so many letters; nothing is left of it when that would be too few to read.
