@@ -341,7 +341,7 @@ func requireMove(t *testing.T, before, after *State, seat, square uint8) {
 	for a := range 9 {
 		for b := range a {
 			for c := range b {
-				if marks := want.Marks[seat]; magic[a]+magic[b]+magic[c] == 15 && marks>>a&marks>>b&marks>>c&1 == 1 {
+				if marks := want.Marks[seat]; magic[a]+magic[b]+magic[c] == 15 && (marks>>a)&(marks>>b)&(marks>>c)&1 == 1 {
 					want.Outcome, want.Winner = Won, int(seat)
 				}
 			}
