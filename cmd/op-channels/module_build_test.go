@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/evmts/channels/sdk/modules"
 	"github.com/stretchr/testify/require"
 	"github.com/urfave/cli/v2"
@@ -100,4 +101,28 @@ func TestModuleBuildOfATemplate(t *testing.T) {
 	require.NoError(t, err, out)
 	require.Contains(t, out, "my-game.wasm")
 	require.Contains(t, out, "module hash  0x")
+}
+
+// TestScriptGenesis: the config's hash stands in the genesis input and the config behind it.
+func TestScriptGenesis(t *testing.T) {
+	write := func(text string) string {
+		path := filepath.Join(t.TempDir(), "game.json")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		return path
+	}
+	for text, config := range map[string][]byte{`{}`: nil, `{"config": {"a": 1}}`: {0x81, 0xa1, 'a', 1}} {
+		g, err := readScript(write(text))
+		require.NoError(t, err)
+		require.Equal(t, make([]byte, 96), g.genesis[:96])
+		require.Equal(t, crypto.Keccak256(config), g.genesis[96:128])
+		require.Equal(t, make([]byte, 32), g.genesis[128:160])
+		require.Equal(t, string(config), string(g.genesis[160:]))
+	}
+	g, err := readScript(write(`{"genesis": "0x0102"}`))
+	require.NoError(t, err)
+	require.Equal(t, []byte{1, 2}, g.genesis)
+	_, err = readScript(write(`{"genesis": "0x", "config": 1}`))
+	require.ErrorContains(t, err, "not both")
+	_, err = readScript(write(`{"config": 1.5}`))
+	require.Error(t, err)
 }

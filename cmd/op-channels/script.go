@@ -20,14 +20,16 @@ import (
 //
 //	{"participants": 2, "sequencer": 0,
 //	 "funding": [{"asset": "0x0000000000000000000000000000000000000000", "amounts": ["5", "5"]}],
-//	 "genesis": "0x…",
+//	 "config": {"rounds": 3},
 //	 "events": [{"author": 0, "payload": {"at": 4}, "timestamp": 1700000000}, {"author": 1, "hex": "0x81…"}]}
 //
-// Left out: sequencer 0, no funding, 160 zero bytes of genesis, timestamps that count up by one second.
+// Left out: sequencer 0, no funding, no config, timestamps that count up by one second. The genesis input is that of a channel
+// without a World and with this config as MessagePack; "genesis": "0x…" in place of config gives all of it.
 type script struct {
 	Participants int             `json:"participants"`
 	Sequencer    uint8           `json:"sequencer"`
 	Funding      channel.Funding `json:"funding"`
+	Config       json.RawMessage `json:"config,omitempty"`
 	Genesis      hexutil.Bytes   `json:"genesis"`
 	Events       []scriptEvent   `json:"events"`
 }
@@ -70,7 +72,7 @@ func readScript(path string) (*game, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the script: %w", err)
 	}
-	s := script{Participants: 2, Genesis: make([]byte, 160)}
+	s := script{Participants: 2}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&s); err != nil {
@@ -78,6 +80,9 @@ func readScript(path string) (*game, error) {
 	}
 	if s.Participants < channel.MinParticipants || s.Participants > channel.MaxParticipants {
 		return nil, fmt.Errorf("script %s: %d participants, allowed are %d to %d", path, s.Participants, channel.MinParticipants, channel.MaxParticipants)
+	}
+	if s.Genesis, err = s.genesis(); err != nil {
+		return nil, fmt.Errorf("script %s: %w", path, err)
 	}
 	g := &game{funding: s.Funding, genesis: s.Genesis}
 	g.params = channel.Params{
@@ -102,6 +107,26 @@ func readScript(path string) (*game, error) {
 		g.events = append(g.events, channel.Event{Author: e.Author, Timestamp: e.Timestamp, Payload: payload})
 	}
 	return g, nil
+}
+
+// genesis is the genesis input: given, or abi.encode(settlement 0, world 0, namespaceId 0, configHash, ticket 0) and the config.
+func (s *script) genesis() (hexutil.Bytes, error) {
+	if s.Genesis != nil {
+		if s.Config != nil {
+			return nil, errors.New("give config or genesis, not both: the genesis contains the config")
+		}
+		return s.Genesis, nil
+	}
+	var config []byte
+	if s.Config != nil {
+		var err error
+		if config, err = packJSON(s.Config); err != nil {
+			return nil, fmt.Errorf("config: %w", err)
+		}
+	}
+	input := make([]byte, 160, 160+len(config))
+	copy(input[96:], crypto.Keccak256(config))
+	return append(input, config...), nil
 }
 
 // packJSON makes MessagePack of JSON without fractions.
