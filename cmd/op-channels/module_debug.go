@@ -111,7 +111,7 @@ func findCall(ctx *cli.Context, m *derivation.Module) (*debugged, error) {
 				return fmt.Errorf("the module was not called, %d bytes of input are too many: %s", len(a), what)
 			}
 		}
-		call.title = lower.EntryNames[call.entry] + ": " + what
+		call.title = debug.Printable(lower.EntryNames[call.entry] + ": " + what)
 		found = call
 		return errFound
 	})
@@ -214,8 +214,14 @@ func paint(s *debug.Session, out *os.File, below []string) error {
 	v := s.View(max(rows/2-1, 1), max(rows/3, 1))
 	var b strings.Builder
 	b.WriteString("\x1b[H")
-	for _, row := range append(v.Screen(width, rows), below...) {
-		b.WriteString(row + "\x1b[K\r\n")
+	for _, row := range v.Screen(width, rows) {
+		b.WriteString(row + "\r\n")
+	}
+	for _, line := range below {
+		if r := []rune(line); len(r) >= width {
+			line = string(r[:max(width-1, 0)])
+		}
+		b.WriteString(line + "\x1b[K\r\n")
 	}
 	b.WriteString("\x1b[2m" + keysHelp[:min(len(keysHelp), max(width-1, 0))] + "\x1b[0m\x1b[J")
 	_, err = io.WriteString(out, b.String())

@@ -112,18 +112,23 @@ func (s *Symbols) Instr(pc int) string {
 	return in.String()
 }
 
-// clean makes a name that a module gives safe to print: one line, no control characters, of bounded length.
+// clean makes a name that a module gives fit for a table: without spaces and of bounded length.
 func clean(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || r == '\uFEFF' || !unicode.IsPrint(r) || unicode.IsSpace(r) {
-			return '?'
-		}
-		return r
-	}, name)
+	name = strings.ReplaceAll(Printable(name), " ", "?")
 	if r := []rune(name); len(r) > maxNameRunes {
 		name = string(r[:maxNameRunes-1]) + "…"
 	}
 	return name
+}
+
+// Printable makes a text that anybody may have written safe to show on a terminal: what is not printable becomes ?.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 // section is what is left of a part of a binary.
