@@ -50,9 +50,11 @@ case $lang in
     command -v "$clang" >/dev/null || missing "clang is missing; run \`make module-compilers\` (Debian: apt-get install clang lld)"
     command -v wasm-ld >/dev/null || missing "wasm-ld is missing; run \`make module-compilers\` (Debian: apt-get install lld)"
     [ -z "$version" ] || exec "$clang" --version
-    "$clang" --target=wasm32-unknown-unknown -std=c11 -O2 -Wall -Wextra -Werror -mbulk-memory -msign-ext -ffreestanding -nostdlib \
-      -fvisibility=hidden -I "$sdk/c" -Wl,--no-entry,--stack-first,-z,stack-size=8192,--initial-memory=65536,--max-memory=262144,--strip-all \
-      -o "$out" "$source"
+    work=$(mktemp -d)
+    # Linked by wasm-ld itself: clang as a linker also runs whatever wasm-opt the PATH has, and gives other bytes or none.
+    "$clang" --target=wasm32-unknown-unknown -std=c11 -O2 -Wall -Wextra -Werror -mbulk-memory -msign-ext -ffreestanding \
+      -fvisibility=hidden -I "$sdk/c" -c -o "$work/module.o" "$source"
+    wasm-ld --no-entry --stack-first -z stack-size=8192 --initial-memory=65536 --max-memory=262144 --strip-all -o "$out" "$work/module.o"
     ;;
   rust)
     rustc=${CHANNELS_RUSTC:-}
