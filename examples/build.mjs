@@ -1,4 +1,4 @@
-// Builds the module of an example: node examples/build.mjs NAME [output.wasm [output.wat]], from anywhere; needs `npm ci`.
+// Builds the module of an example: node examples/build.mjs NAME [output.wasm [output.wat]], from anywhere; needs `make deps`.
 //
 // The pieces that every module has in common are the raid's, in raid/assembly/channel. They begin each refusal with
 // the NAME of raid/assembly/name.ts, so a module of another name gives its own file in that place.

@@ -91,7 +91,7 @@ func TestModuleBuildOfATemplate(t *testing.T) {
 	asc, err := filepath.Abs("../../node_modules/.bin/asc")
 	require.NoError(t, err)
 	if _, err := os.Stat(asc); err != nil {
-		t.Skip("the AssemblyScript compiler is missing: npm ci")
+		t.Skip("the AssemblyScript compiler is missing: make deps")
 	}
 	t.Setenv("CHANNELS_ASC", asc)
 	dir := filepath.Join(t.TempDir(), "my-game")

@@ -36,7 +36,7 @@ func TestA9_ModuleIsBuiltFromItsSource(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "counter.wasm")
 	args := strings.Fields(strings.Replace(line, "-o counter.wasm", "-o "+out, 1))
 	text, err := exec.Command(args[0], args[1:]...).CombinedOutput()
-	require.NoError(t, err, "run `npm ci` at the root of the repository first: %s", text)
+	require.NoError(t, err, "run `make deps` first: %s", text)
 	built, err := os.ReadFile(out)
 	require.NoError(t, err)
 	require.Equal(t, built, counter.Wasm, "counter.ts was changed without running go generate ./examples/counter")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the raid's module. Usage: examples/raid/build.sh [output.wasm [output.wat]], from anywhere; needs `npm ci` once.
+# Builds the raid's module. Usage: examples/raid/build.sh [output.wasm [output.wat]], from anywhere; needs `make deps` once.
 set -eu
 root=$(CDPATH= cd -- "$(dirname -- "$0")/../.." && pwd)
 cd "$root"

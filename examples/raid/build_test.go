@@ -14,7 +14,7 @@ import (
 // raid.wasm is what build.sh makes of assembly/, and it is integer-only.
 func TestA9_ModuleIsBuiltFromItsSource(t *testing.T) {
 	if _, err := os.Stat("../../node_modules/.bin/asc"); err != nil {
-		t.Skip("raid.wasm was NOT compared with its source: the AssemblyScript compiler is missing, run `npm ci` at the root")
+		t.Skip("raid.wasm was NOT compared with its source: the AssemblyScript compiler is missing, run `make deps`")
 	}
 	wasm, wat := filepath.Join(t.TempDir(), "raid.wasm"), filepath.Join(t.TempDir(), "raid.wat")
 	out, err := exec.Command("sh", "build.sh", wasm, wat).CombinedOutput()

@@ -28,7 +28,7 @@ func root(t *testing.T) string {
 func needNode(t *testing.T) {
 	t.Helper()
 	if _, err := os.Stat("../../node_modules/viem"); err != nil {
-		t.Skip("the tests off chain were NOT run: npm packages are missing, run `npm ci` at the root")
+		t.Skip("the tests off chain were NOT run: npm packages are missing, run `make deps`")
 	}
 }
 

@@ -403,7 +403,7 @@ func FuelTable(tb testing.TB, fuel map[string]uint64) {
 func BuiltFromSource(tb testing.TB, name string, wasm []byte) {
 	tb.Helper()
 	if _, err := os.Stat("../../node_modules/assemblyscript"); err != nil {
-		tb.Skip("the module was NOT compared with its source: the AssemblyScript compiler is missing, run `npm ci` at the root")
+		tb.Skip("the module was NOT compared with its source: the AssemblyScript compiler is missing, run `make deps`")
 	}
 	out := filepath.Join(tb.TempDir(), "out.wasm")
 	text, err := exec.Command("node", "../build.mjs", name, out).CombinedOutput()
