@@ -139,6 +139,9 @@ func openRaid(ctx context.Context, t *testing.T, d *devnet.Devnet) (id common.Ha
 	req, err := d.RaidRequest()
 	require.NoError(t, err)
 	require.NoError(t, dial(ctx, t, d.Sidecars[0]).CallContext(ctx, &id, "channels_open", req))
+	for _, s := range d.Sidecars { // each sees the deposits by itself
+		require.NoError(t, await(ctx, s, id, hasStatus("open")))
+	}
 	return id
 }
 

@@ -17,6 +17,8 @@ func (o *Objective) author(in protocols.Request, ask protocols.AskAuthor) []prot
 		last = max(last, o.mine[len(o.mine)-1].event.Nonce)
 	}
 	switch {
+	case o.phase == Waiting:
+		return refuse(channel.CodeNotReady, "the deposits have not been seen on chain yet: try again when the channel is open")
 	case o.phase != Playing:
 		return refuse(channel.CodePhase, "the channel is %s: no event can be played now", o.phase)
 	case o.head.State.Header.Terminal:
