@@ -86,6 +86,9 @@ func TestF1_A10_SlowSubscriberIsDroppedAndMayResume(t *testing.T) {
 	slow := s.Subscribe(t.Context(), Filter{})
 	for seq := uint64(2); seq <= 400; seq++ {
 		require.NoError(t, commit(s, func(b *Batch) { c.append(b, seq, seq) }))
+		if seq == uint64(cap(slow))+2 { // it must be waiting for this subscriber when the feed moves on
+			require.Eventually(t, func() bool { return len(slow) == cap(slow) }, 30*time.Second, time.Millisecond)
+		}
 	}
 	var last Notification
 	next := uint64(0)
