@@ -75,14 +75,6 @@ struct Attestation {
     bytes32 stateHash;
 }
 
-/// @dev What an attestor adds while no WASM machine derives the effects on chain; `effectsHash` is
-/// `keccak256(abi.encode(Effect[]))`.
-struct AttestedEffects {
-    bytes32 channelId;
-    bytes32 stateHash;
-    bytes32 effectsHash;
-}
-
 struct Challenge {
     bytes32 channelId;
     uint64 seq;
@@ -117,6 +109,23 @@ struct StateView {
     bytes header;
     bytes funds;
     bytes32 appHash;
+}
+
+/// @dev What a module is beside its program (docs/encoding.md 16): moduleHash = H(abi.encode(Manifest)). `flags` bit 0 sparse,
+/// bit 1 independent.
+struct Manifest {
+    bytes32 programHash;
+    uint64 fuelLimit;
+    uint32 pageLimit;
+    uint32 maxEvents;
+    uint8 flags;
+}
+
+/// @dev A stake that was raised after funding, as the chain recorded it.
+struct TopUp {
+    uint8 participant;
+    uint8 assetIndex;
+    uint256 amount;
 }
 
 enum Status {

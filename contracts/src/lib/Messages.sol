@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
-import {Activate, Attestation, AttestedEffects, Challenge, Close, Event, Force, Join, Update} from "../Types.sol";
+import {Activate, Attestation, Challenge, Close, Event, Force, Join, Update} from "../Types.sol";
 
 /// @notice The EIP-712 messages of the protocol (docs/encoding.md 2). All share one domain, whose verifying contract is
 /// the adjudicator, also when the settlement checks them.
@@ -17,8 +17,6 @@ library Messages {
     bytes32 internal constant ACTIVATE_TYPEHASH = keccak256("Activate(bytes32 channelId)");
     bytes32 internal constant ATTESTATION_TYPEHASH =
         keccak256("Attestation(bytes32 channelId,uint64 seq,bytes32 journalRoot,bytes32 stateHash)");
-    bytes32 internal constant ATTESTED_EFFECTS_TYPEHASH =
-        keccak256("AttestedEffects(bytes32 channelId,bytes32 stateHash,bytes32 effectsHash)");
     bytes32 internal constant CHALLENGE_TYPEHASH =
         keccak256("Challenge(bytes32 channelId,uint64 seq,bytes32 journalRoot,bytes32 stateHash)");
     bytes32 internal constant FORCE_TYPEHASH = keccak256("Force(bytes32 channelId,bytes32 eventHash)");
@@ -56,10 +54,6 @@ library Messages {
 
     function hash(Attestation memory m) internal pure returns (bytes32) {
         return keccak256(abi.encode(ATTESTATION_TYPEHASH, m.channelId, m.seq, m.journalRoot, m.stateHash));
-    }
-
-    function hash(AttestedEffects memory m) internal pure returns (bytes32) {
-        return keccak256(abi.encode(ATTESTED_EFFECTS_TYPEHASH, m.channelId, m.stateHash, m.effectsHash));
     }
 
     function hash(Challenge memory m) internal pure returns (bytes32) {
