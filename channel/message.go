@@ -10,32 +10,30 @@ import (
 
 // EIP-712 type strings (docs/encoding.md 2).
 const (
-	domainType          = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
-	eventType           = "Event(bytes32 channelId,uint8 author,uint64 nonce,uint64 notAfter,uint64 timestamp,bytes payload)"
-	updateType          = "Update(bytes32 channelId,uint64 seq,bytes32 journalRoot,bytes32 stateHash)"
-	closeType           = "Close(bytes32 channelId,uint64 seq,bytes32 stateHash,bool inDispute)"
-	joinType            = "Join(bytes32 channelId,address signer)"
-	activateType        = "Activate(bytes32 channelId)"
-	attestationType     = "Attestation(bytes32 channelId,uint64 seq,bytes32 journalRoot,bytes32 stateHash)"
-	attestedEffectsType = "AttestedEffects(bytes32 channelId,bytes32 stateHash,bytes32 effectsHash)"
-	challengeType       = "Challenge(bytes32 channelId,uint64 seq,bytes32 journalRoot,bytes32 stateHash)"
-	forceType           = "Force(bytes32 channelId,bytes32 eventHash)"
+	domainType      = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+	eventType       = "Event(bytes32 channelId,uint8 author,uint64 nonce,uint64 notAfter,uint64 timestamp,bytes payload)"
+	updateType      = "Update(bytes32 channelId,uint64 seq,bytes32 journalRoot,bytes32 stateHash)"
+	closeType       = "Close(bytes32 channelId,uint64 seq,bytes32 stateHash,bool inDispute)"
+	joinType        = "Join(bytes32 channelId,address signer)"
+	activateType    = "Activate(bytes32 channelId)"
+	attestationType = "Attestation(bytes32 channelId,uint64 seq,bytes32 journalRoot,bytes32 stateHash)"
+	challengeType   = "Challenge(bytes32 channelId,uint64 seq,bytes32 journalRoot,bytes32 stateHash)"
+	forceType       = "Force(bytes32 channelId,bytes32 eventHash)"
 
 	domainName    = "Channels"
 	domainVersion = "1"
 )
 
 var (
-	eventTypeHash           = crypto.Keccak256Hash([]byte(eventType))
-	updateTypeHash          = crypto.Keccak256Hash([]byte(updateType))
-	closeTypeHash           = crypto.Keccak256Hash([]byte(closeType))
-	joinTypeHash            = crypto.Keccak256Hash([]byte(joinType))
-	activateTypeHash        = crypto.Keccak256Hash([]byte(activateType))
-	attestationTypeHash     = crypto.Keccak256Hash([]byte(attestationType))
-	attestedEffectsTypeHash = crypto.Keccak256Hash([]byte(attestedEffectsType))
-	challengeTypeHash       = crypto.Keccak256Hash([]byte(challengeType))
-	forceTypeHash           = crypto.Keccak256Hash([]byte(forceType))
-	domainTypeHash          = crypto.Keccak256Hash([]byte(domainType))
+	eventTypeHash       = crypto.Keccak256Hash([]byte(eventType))
+	updateTypeHash      = crypto.Keccak256Hash([]byte(updateType))
+	closeTypeHash       = crypto.Keccak256Hash([]byte(closeType))
+	joinTypeHash        = crypto.Keccak256Hash([]byte(joinType))
+	activateTypeHash    = crypto.Keccak256Hash([]byte(activateType))
+	attestationTypeHash = crypto.Keccak256Hash([]byte(attestationType))
+	challengeTypeHash   = crypto.Keccak256Hash([]byte(challengeType))
+	forceTypeHash       = crypto.Keccak256Hash([]byte(forceType))
+	domainTypeHash      = crypto.Keccak256Hash([]byte(domainType))
 )
 
 // Domain is an EIP-712 domain separator: it binds what is signed to one chain and one adjudicator.
@@ -111,19 +109,6 @@ type Attestation Update
 // StructHash implements Message.
 func (a Attestation) StructHash() common.Hash {
 	return hashWords(attestationTypeHash, a.ChannelID, uintWord(a.Seq), a.JournalRoot, a.StateHash)
-}
-
-// AttestedEffects is an attestor's word that the module derives these effects from the terminal state. It stands in for
-// the machine on chain, which will derive them itself.
-type AttestedEffects struct {
-	ChannelID   common.Hash `json:"channelId"`
-	StateHash   common.Hash `json:"stateHash"`
-	EffectsHash common.Hash `json:"effectsHash"` // H(abi.encode(Effect[]))
-}
-
-// StructHash implements Message.
-func (a AttestedEffects) StructHash() common.Hash {
-	return hashWords(attestedEffectsTypeHash, a.ChannelID, a.StateHash, a.EffectsHash)
 }
 
 // Challenge starts a dispute at an Update.

@@ -553,7 +553,7 @@ func TestAttack13_NothingIsReplayed(t *testing.T) {
 	id, root, state := r.ID(), testHash("root"), testHash("state")
 	messages := []Message{
 		e, Update{id, 1, root, state}, Attestation{id, 1, root, state}, Challenge{id, 1, root, state}, Close{id, 1, state, false},
-		Close{id, 1, state, true}, Join{id, testSigner(0)}, Activate{id}, AttestedEffects{id, root, state}, Force{id, root},
+		Close{id, 1, state, true}, Join{id, testSigner(0)}, Activate{id}, Force{id, root},
 	}
 	chain, adjudicator := *r.Params, *r.Params
 	chain.ChainID.AddUint64(&chain.ChainID, 1)

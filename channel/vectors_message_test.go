@@ -105,17 +105,6 @@ type activateFields struct {
 func (f activateFields) message() Message { return Activate(f) }
 func (f activateFields) encoded() enc     { return frameOf(wordOfHash(f.ChannelID)) }
 
-type attestedEffectsFields struct {
-	ChannelID   common.Hash `json:"channelId"`
-	StateHash   common.Hash `json:"stateHash"`
-	EffectsHash common.Hash `json:"effectsHash"`
-}
-
-func (f attestedEffectsFields) message() Message { return AttestedEffects(f) }
-func (f attestedEffectsFields) encoded() enc {
-	return frameOf(wordOfHash(f.ChannelID), wordOfHash(f.StateHash), wordOfHash(f.EffectsHash))
-}
-
 type forceFields struct {
 	ChannelID common.Hash `json:"channelId"`
 	EventHash common.Hash `json:"eventHash"`
@@ -282,13 +271,6 @@ func TestVectorsF2_Messages(t *testing.T) {
 	t.Run("Activate", func(t *testing.T) {
 		messageVectors(t, "activate.json", "Activate", "Activate(bytes32 channelId)",
 			[]namedMessage[activateFields]{{"activate", activateFields{id}}})
-	})
-	t.Run("AttestedEffects", func(t *testing.T) {
-		messageVectors(t, "attestedeffects.json", "AttestedEffects", "AttestedEffects(bytes32 channelId,bytes32 stateHash,bytes32 effectsHash)",
-			[]namedMessage[attestedEffectsFields]{
-				{"effects", attestedEffectsFields{id, state, EffectsHash(goldenEffects()["all operations"])}},
-				{"no effects", attestedEffectsFields{id, state, EffectsHash(nil)}},
-			})
 	})
 	t.Run("Force", func(t *testing.T) {
 		messageVectors(t, "force.json", "Force", "Force(bytes32 channelId,bytes32 eventHash)",

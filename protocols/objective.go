@@ -84,6 +84,11 @@ type ChainView struct {
 	FinalSeq  uint64
 	FinalHash common.Hash // stateHash
 	Settled   bool
+	// Proven says that the journal is on chain: executed there, or published. Deadline is when a publication stands, UNIX
+	// seconds, 0 when it was executed. Void: disproved or vetoed.
+	Proven   bool
+	Deadline uint64
+	Void     bool
 }
 
 // Deposit names one entry of the Funding that was paid.
@@ -225,10 +230,11 @@ const (
 	TxRefund
 	TxConclude
 	TxSettle
+	TxPublish
 )
 
 func (k TxKind) String() string {
-	return [...]string{"", "deposit", "refund", "conclude", "settle"}[min(int(k), 4)]
+	return [...]string{"", "deposit", "refund", "conclude", "settle", "publish"}[min(int(k), 5)]
 }
 
 // Replay asks the runner to derive the whole journal again, in a fresh instance and from the store, up to Seq, and the

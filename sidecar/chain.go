@@ -47,6 +47,10 @@ const (
 	FactRefunded  FactKind = "refunded"
 	FactConcluded FactKind = "concluded"
 	FactSettled   FactKind = "settled"
+	FactPublished FactKind = "published" // the whole journal is on chain
+	FactExecuted  FactKind = "executed"  // the chain ran every leaf
+	FactDisproved FactKind = "disproved"
+	FactVetoed    FactKind = "vetoed"
 )
 
 // ChainFact is one event of a contract, about one channel.
@@ -68,6 +72,7 @@ type FactDetail struct {
 	Seq         uint64
 	JournalRoot common.Hash
 	StateHash   common.Hash
+	Deadline    uint64 `rlp:"optional"` // published: UNIX seconds
 }
 
 type chainFact = ChainFact
@@ -79,8 +84,8 @@ type TxRequest struct {
 	Params   *channel.Params
 	Funding  channel.Funding
 	Me       uint8
-	Conclude *Conclusion // conclude and settle
-	Settle   *Settlement
+	Conclude *Conclusion // conclude, publish and settle
+	Settle   *Settlement // publish and settle
 }
 
 // Conclusion is the state a channel ends at and the consent to it.
@@ -91,14 +96,12 @@ type Conclusion struct {
 	State      *channel.State
 }
 
-// Settlement is what an attestor brings to a World.
+// Settlement is what an attestor or publisher brings to a World.
 type Settlement struct {
-	World           World
-	Genesis         []byte
-	Effects         []channel.Effect
-	Joins           []channel.Signature // by participant, zero where the deposit is the consent
-	Attestation     channel.Signature
-	AttestedEffects channel.Signature
+	World       World
+	Genesis     []byte
+	Joins       []channel.Signature // by participant, zero where the deposit is the consent
+	Attestation channel.Signature   // zero: the journal is published
 }
 
 // TxResult is how a TxRequest ended.
@@ -219,6 +222,15 @@ func (e *Engine) view(c *running) protocols.ChainView {
 			v.Final, v.FinalSeq, v.FinalHash = true, f.Detail.Seq, f.Detail.StateHash
 		case FactSettled:
 			v.Settled = true
+		case FactPublished:
+			v.Proven, v.Deadline = true, f.Detail.Deadline
+		case FactDisproved, FactVetoed:
+			v.Void = true
+		}
+	}
+	for _, f := range c.facts {
+		if f.Kind == FactExecuted && f.Block <= e.chain.trusted.Number { // whoever published besides: there is no window
+			v.Proven, v.Deadline = true, 0
 		}
 	}
 	return v
@@ -234,11 +246,11 @@ func (e *Engine) submit(c *running, tx protocols.Tx) {
 		u, sigs, closes := c.Defund().Conclusion()
 		req.Conclude = &Conclusion{u, sigs, closes, p.Supported().State}
 	}
-	if tx.Kind == protocols.TxSettle {
-		u, effects, att, attEffects := c.Settle().Settlement()
+	if tx.Kind == protocols.TxSettle || tx.Kind == protocols.TxPublish {
+		u, attestation := c.Settle().Settlement()
 		req.Conclude.Update = u
 		world, _ := worldOf(c.Genesis())
-		req.Settle = &Settlement{world, c.Genesis(), effects, c.Fund().Joins(), att, attEffects}
+		req.Settle = &Settlement{world, c.Genesis(), c.Fund().Joins(), attestation}
 	}
 	c.txs[tx] = true
 	e.cfg.Log.Info("Transaction", "channel", c.id, "kind", tx.Kind)

@@ -38,6 +38,8 @@ type Config struct {
 	DataDir string
 	Modules []string
 	Keys    Keys
+	Publish bool // journals of finished channels, for Worlds that want them on chain
+	Verify  bool // disprove wrong journals that anybody publishes
 
 	P2PListen, P2PPeers []string
 	P2PAllow, P2PDeny   []common.Address
@@ -63,6 +65,7 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 		Version: version, L2EthRPC: ctx.String(flags.L2EthRPC.Name), ChainID: ctx.Uint64(flags.ChainID.Name),
 		Adjudicator: r.address(flags.Adjudicator.Name), Settlement: r.address(flags.Settlement.Name),
 		StartBlock: ctx.Uint64(flags.StartBlock.Name), PollInterval: ctx.Duration(flags.PollInterval.Name),
+		Publish: ctx.Bool(flags.Publish.Name), Verify: ctx.Bool(flags.Verifier.Name),
 		DataDir: ctx.String(flags.DataDir.Name), Modules: ctx.StringSlice(flags.Modules.Name),
 		P2PListen: ctx.StringSlice(flags.P2PListen.Name), P2PPeers: ctx.StringSlice(flags.P2PPeers.Name),
 		P2PAllow: r.addresses(flags.P2PAllow.Name), P2PDeny: r.addresses(flags.P2PDeny.Name), P2PAcceptUnknown: ctx.Bool(flags.P2POpen.Name),
@@ -95,6 +98,8 @@ func (c *Config) Check() error {
 		return errors.New("--session-key is missing: make one with `openssl rand -hex 32` and keep the file private")
 	case c.Keys.Owner == nil:
 		return errors.New("--private-key is missing: the owner's key pays stakes and receives payouts")
+	case (c.Publish || c.Verify) && c.Settlement == (common.Address{}):
+		return errors.New("--publish and --verifier need --settlement: give the address of the MudSettlement contract on this chain")
 	case len(c.JWTSecret) == 0 && !isLoopback(c.RPC.ListenAddr):
 		return fmt.Errorf("--rpc.addr %s is reachable from elsewhere: give --rpc.jwt-secret, as for an engine API, or listen on 127.0.0.1", c.RPC.ListenAddr)
 	}

@@ -46,7 +46,8 @@ type EngineConfig struct {
 	Keys        Keys
 	ChainID     uint64
 	Adjudicator common.Address
-	Settlement  common.Address // zero: this node attests for no World
+	Settlement  common.Address // zero: this node serves no World
+	Publish     bool           // publish the journals of our finished channels where their World wants them
 	Policy      Policy
 	Stall       time.Duration // messages are sent again after this long without progress
 	Skew        time.Duration // how far an event's timestamp may be ahead of our clock

@@ -24,6 +24,20 @@ func factOf(f adjudicator.Fact) (out ChainFact, ok bool) {
 		out.Detail = FactDetail{Seq: b.Seq, JournalRoot: b.JournalRoot, StateHash: b.StateHash}
 	case adjudicator.Settled:
 		out.Kind = FactSettled
+	case adjudicator.Published:
+		out.Kind = FactPublished
+		out.Detail = FactDetail{Deadline: b.Deadline}
+	case adjudicator.Executed:
+		if !b.Complete {
+			return out, false
+		}
+		out.Kind = FactExecuted
+		out.Detail = FactDetail{StateHash: b.StateHash}
+	case adjudicator.Disproved:
+		out.Kind = FactDisproved
+		out.Detail = FactDetail{Seq: b.Index}
+	case adjudicator.Vetoed:
+		out.Kind = FactVetoed
 	default:
 		return out, false
 	}

@@ -101,9 +101,10 @@ func (e *Engine) recordStatus(c *running) {
 
 func (e *Engine) lifecycleConfig(r *channel.Rules, genesis []byte, start play.Point, me uint8) *lifecycle.Config {
 	world, _ := worldOf(genesis)
+	served := world.Settlement != (common.Address{}) && world.Settlement == e.cfg.Settlement
 	return &lifecycle.Config{
 		Rules: r, Genesis: genesis, Start: start, Me: me,
-		Attest: e.cfg.Keys.Attestor != nil && world.Settlement != (common.Address{}) && world.Settlement == e.cfg.Settlement,
+		Attest: served && e.cfg.Keys.Attestor != nil, Publish: served && e.cfg.Publish,
 		Margin: uint64(e.cfg.Margin.Seconds()), Skew: uint64(e.cfg.Skew.Seconds()),
 		Stall: uint64(max(1, e.cfg.Stall.Seconds())), Turn: uint64(max(1, e.cfg.Turn.Seconds())),
 	}

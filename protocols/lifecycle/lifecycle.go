@@ -1,5 +1,5 @@
 // Package lifecycle runs the objectives of one channel one after the other, as one objective: directfund, play,
-// directdefund and, for an attestor, settle. One of them owns the channel at a time (R2).
+// directdefund and, for an attestor or publisher, settle. One of them owns the channel at a time (R2).
 package lifecycle
 
 import (
@@ -21,6 +21,7 @@ type Config struct {
 	Start   play.Point
 	Me      uint8
 	Attest  bool   // we attest for the channel's World
+	Publish bool   // we publish the channel's journal for its World
 	Margin  uint64 // no deposit later than this before the funding deadline
 	Skew    uint64 // how far an event's timestamp may be ahead of our clock
 	Stall   uint64 // messages are sent again after this long without progress
@@ -56,7 +57,7 @@ type Lifecycle struct {
 func New(cfg *Config) Lifecycle {
 	return Lifecycle{
 		cfg: cfg, fund: directfund.New(fundConfig(cfg)), defund: directdefund.New(defundConfig(cfg)),
-		settle: settle.New(&settle.Config{Rules: cfg.Rules, Attest: cfg.Attest, Stall: cfg.Stall}),
+		settle: settle.New(&settle.Config{Rules: cfg.Rules, Attest: cfg.Attest, Publish: cfg.Publish, Stall: cfg.Stall}),
 	}
 }
 
@@ -178,7 +179,7 @@ func (l Lifecycle) Crank(in protocols.Input) (Lifecycle, []protocols.Action) {
 			acts = l.toFund(in)
 		case protocols.TxConclude:
 			acts = l.toDefund(in)
-		case protocols.TxSettle:
+		case protocols.TxSettle, protocols.TxPublish:
 			acts = l.toSettle(in)
 		}
 	case protocols.Replayed:

@@ -1,8 +1,9 @@
-// Package settle is the objective of an attestor: it brings a finished channel's effects into its World
-// (docs/protocol.md §6, attested).
+// Package settle is the objective of whoever brings a finished channel's effects into its World (docs/protocol.md §6).
 //
-// Once the channel is final at a terminal state, the attestor derives the whole journal again from the store, signs what
-// it found and submits it. Nobody's signature but the attestors' is needed.
+// Once the channel is final at a terminal state, the whole journal is derived again from the store. An attestor then signs
+// what it found and submits it: the records land at once. A publisher puts the journal on chain, to be executed there or to
+// stand open to proofs of fraud for the World's window, and submits when it stands. Nobody else's signature is needed; what
+// the effects are the chain derives itself.
 package settle
 
 import (
@@ -17,37 +18,42 @@ const Name = "settle"
 type Phase uint8
 
 const (
-	Watching   Phase = iota // not final yet, or nothing for us to attest
+	Watching   Phase = iota // not final yet, or nothing for us to do
 	Replaying               // deriving the journal again
-	Attesting               // waiting for our own signatures
-	Submitting              // the transaction is on its way
+	Attesting               // waiting for our own signature
+	Publishing              // the journal is on its way to the chain
+	Standing                // the journal is there; waiting until nobody can disprove it any more
+	Submitting              // the settlement is on its way
 	Settled                 // the World has the records
-	Failed                  // the replay did not lead to what is on chain: nothing is attested
+	Failed                  // the replay did not lead to what is on chain: nothing is attested or published
 	Nothing                 // the terminal state has no effects
+	Void                    // a leaf was disproved, or the World's guardian vetoed: there will be no records
 )
 
 func (p Phase) String() string {
-	return [...]string{"watching", "replaying", "attesting", "submitting", "settled", "failed", "nothing"}[min(int(p), 6)]
+	return [...]string{"watching", "replaying", "attesting", "publishing", "standing", "submitting", "settled", "failed", "nothing", "void"}[min(int(p), 9)]
 }
 
 // Config fixes what the objective depends on.
 type Config struct {
-	Rules  *channel.Rules
-	Attest bool   // we are an attestor of the channel's World
-	Stall  uint64 // seconds until a failed transaction is tried again
+	Rules   *channel.Rules
+	Attest  bool   // we are an attestor of the channel's World
+	Publish bool   // we publish journals, and risk the World's bond for them
+	Stall   uint64 // seconds until a failed transaction is tried again
 }
 
 // Objective is a value: Crank returns the next one. It needs no record: everything follows from the chain and the journal.
 type Objective struct {
-	cfg     *Config
-	phase   Phase
-	at      protocols.Progress
-	update  channel.Update
-	effects []channel.Effect
-	sigs    [2]channel.Signature // Attestation, AttestedEffects
-	now     uint64               // of the newest Tick
-	again   uint64               // when a failed transaction is tried again, if retry
-	retry   bool
+	cfg         *Config
+	phase       Phase
+	at          protocols.Progress
+	view        protocols.ChainView
+	update      channel.Update
+	attestation channel.Signature
+	publishes   bool   // attesting was not possible, or is not ours: the journal is published
+	now         uint64 // of the newest Tick
+	again       uint64 // when a failed transaction is tried again, if retry
+	retry       bool
 }
 
 // New watches.
@@ -56,9 +62,13 @@ func New(cfg *Config) Objective { return Objective{cfg: cfg} }
 // Phase is how far the objective is.
 func (o Objective) Phase() Phase { return o.phase }
 
-// Settlement is what settleAttested needs of us.
-func (o Objective) Settlement() (u channel.Update, effects []channel.Effect, attestation, attestedEffects channel.Signature) {
-	return o.update, o.effects, o.sigs[0], o.sigs[1]
+// Settlement is what the transaction needs of us: the Update that the channel ended at and, when we attest, our signature
+// on it (zero: the journal is published).
+func (o Objective) Settlement() (u channel.Update, attestation channel.Signature) {
+	if o.publishes {
+		return o.update, channel.Signature{}
+	}
+	return o.update, o.attestation
 }
 
 // WaitingFor names what the objective cannot go on without.
@@ -67,17 +77,15 @@ func (o Objective) WaitingFor() protocols.WaitingFor {
 	case Replaying:
 		return "the replay"
 	case Attesting:
-		return "our signatures"
+		return "our signature"
+	case Publishing:
+		return "the journal on chain"
+	case Standing:
+		return "the end of the window"
 	case Submitting:
 		return "the settlement on chain"
 	}
 	return ""
-}
-
-func (o *Objective) attestation() channel.Attestation { return channel.Attestation(o.update) }
-
-func (o *Objective) attestedEffects() channel.AttestedEffects {
-	return channel.AttestedEffects{ChannelID: o.update.ChannelID, StateHash: o.update.StateHash, EffectsHash: channel.EffectsHash(o.effects)}
 }
 
 // Crank takes one input.
@@ -87,42 +95,73 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 	case protocols.Progress:
 		o.at = in
 	case protocols.ChainView:
-		acts = o.onChain(in)
+		o.view = in
+		acts = o.onChain()
 	case protocols.Replayed:
 		acts = o.onReplayed(in)
 	case protocols.Signed:
 		acts = o.onSigned(in)
 	case protocols.Submitted:
-		if in.Tx.Kind == protocols.TxSettle && in.Err != "" && o.phase == Submitting {
-			o.retry, o.again = true, o.now+o.cfg.Stall
-			acts = []protocols.Action{protocols.Notify{Event: protocols.Notification{
-				Kind: protocols.NoteRefused, Code: channel.CodeChain, Text: "settle: " + in.Err,
-			}}}
-		}
+		acts = o.onSubmitted(in)
 	case protocols.Tick:
 		o.now = in.Now
-		if o.phase == Submitting && o.retry && in.Now >= o.again {
-			o.retry = false
-			acts = []protocols.Action{protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxSettle}}}
+		if o.retry && in.Now >= o.again {
+			acts = o.submit()
 		}
 	}
 	return o, acts
 }
 
-func (o *Objective) onChain(v protocols.ChainView) []protocols.Action {
+// submit asks for the transaction of the phase.
+func (o *Objective) submit() []protocols.Action {
+	o.retry = false
+	switch o.phase {
+	case Publishing:
+		return []protocols.Action{protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxPublish}}}
+	case Submitting:
+		return []protocols.Action{protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxSettle}}}
+	}
+	return nil
+}
+
+func (o *Objective) onChain() []protocols.Action {
+	v := o.view
 	switch {
 	case v.Settled && o.phase != Settled:
-		o.phase = Settled
+		o.phase, o.retry = Settled, false
 		return []protocols.Action{protocols.Notify{Event: protocols.Notification{Kind: protocols.NoteSettled, Seq: v.FinalSeq}}}
-	case !v.Settled && o.phase == Settled && v.Time != 0, !v.Final && o.phase > Watching:
-		o.phase = Watching // a reorg took it away
-		return o.onChain(v)
-	case o.phase == Watching && v.Final && o.cfg.Attest && o.at.Terminal &&
+	case !v.Settled && o.phase == Settled && v.Time != 0, !v.Final && o.phase > Watching, !v.Void && o.phase == Void && v.Time != 0:
+		o.phase, o.retry = Watching, false // a reorg took it away
+		return o.onChain()
+	case v.Void && !v.Settled && o.phase != Void && o.concerned():
+		o.phase, o.retry = Void, false
+		return []protocols.Action{protocols.Notify{Event: protocols.Notification{
+			Kind: protocols.NoteRefused, Code: channel.CodeDiverged, Text: "the journal is void: a leaf was disproved on chain, or the World's guardian vetoed",
+		}}}
+	case o.phase == Watching && v.Final && o.concerned() && o.at.Terminal &&
 		v.FinalSeq == o.at.Supported.Seq && v.FinalHash == o.at.Supported.StateHash:
 		o.phase = Replaying
 		return []protocols.Action{protocols.Replay{Seq: v.FinalSeq}}
+	case o.phase == Publishing && v.Proven:
+		o.phase, o.retry = Standing, false
+		return o.onChain()
+	case o.phase == Standing && !v.Proven:
+		return o.publish() // a reorg took the publication away
+	case o.phase == Standing && v.Time >= v.Deadline:
+		o.phase = Submitting
+		return o.submit()
 	}
 	return nil
+}
+
+func (o *Objective) concerned() bool { return o.cfg.Attest || o.cfg.Publish }
+
+func (o *Objective) publish() []protocols.Action {
+	o.phase, o.publishes = Publishing, true
+	if o.view.Proven { // somebody else did
+		return o.onChain()
+	}
+	return o.submit()
 }
 
 func (o *Objective) onReplayed(in protocols.Replayed) []protocols.Action {
@@ -135,37 +174,42 @@ func (o *Objective) onReplayed(in protocols.Replayed) []protocols.Action {
 	}
 	switch {
 	case in.Err != "":
-		return fail("not attested: " + in.Err)
+		return fail("not settled: " + in.Err)
 	case in.Update != o.at.Supported:
-		return fail("not attested: the journal replays to another head than the one on chain")
+		return fail("not settled: the journal replays to another head than the one on chain")
 	case len(in.Effects) == 0:
 		o.phase = Nothing
 		return nil
 	}
-	o.phase, o.update, o.effects = Attesting, in.Update, in.Effects
-	return []protocols.Action{
-		protocols.Sign{Message: o.attestation(), Key: protocols.AttestorKey},
-		protocols.Sign{Message: o.attestedEffects(), Key: protocols.AttestorKey},
+	o.update = in.Update
+	if !o.cfg.Attest {
+		return o.publish()
 	}
+	o.phase, o.publishes = Attesting, false
+	return []protocols.Action{protocols.Sign{Message: channel.Attestation(o.update), Key: protocols.AttestorKey}}
 }
 
 func (o *Objective) onSigned(in protocols.Signed) []protocols.Action {
-	if o.phase != Attesting {
+	m, ok := in.Message.(channel.Attestation)
+	if !ok || o.phase != Attesting || m != channel.Attestation(o.update) {
 		return nil
 	}
-	switch m := in.Message.(type) {
-	case channel.Attestation:
-		if m == o.attestation() {
-			o.sigs[0] = in.Signature
-		}
-	case channel.AttestedEffects:
-		if m == o.attestedEffects() {
-			o.sigs[1] = in.Signature
-		}
-	}
-	if o.sigs[0].IsZero() || o.sigs[1].IsZero() {
+	o.attestation, o.phase = in.Signature, Submitting
+	return o.submit()
+}
+
+// onSubmitted tries again what failed. A World that does not take our word gets the journal instead, if we publish.
+func (o *Objective) onSubmitted(in protocols.Submitted) []protocols.Action {
+	ours := in.Tx.Kind == protocols.TxSettle && o.phase == Submitting || in.Tx.Kind == protocols.TxPublish && o.phase == Publishing
+	if !ours || in.Err == "" {
 		return nil
 	}
-	o.phase = Submitting
-	return []protocols.Action{protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxSettle}}}
+	acts := []protocols.Action{protocols.Notify{Event: protocols.Notification{
+		Kind: protocols.NoteRefused, Code: channel.CodeChain, Text: in.Tx.Kind.String() + ": " + in.Err,
+	}}}
+	if in.Tx.Kind == protocols.TxSettle && o.cfg.Publish && !o.publishes {
+		return append(acts, o.publish()...)
+	}
+	o.retry, o.again = true, o.now+o.cfg.Stall
+	return acts
 }

@@ -80,20 +80,14 @@ func TestA11_NotForUs(t *testing.T) {
 
 func TestA12_SettleSurvivesFailuresAndReorgs(t *testing.T) {
 	o, acts := replaying(t).Crank(protocols.Replayed{Update: head, Effects: effects})
-	attested := channel.AttestedEffects{ChannelID: head.ChannelID, StateHash: head.StateHash, EffectsHash: channel.EffectsHash(effects)}
-	require.Equal(t, []protocols.Action{
-		protocols.Sign{Message: channel.Attestation(head), Key: protocols.AttestorKey}, protocols.Sign{Message: attested, Key: protocols.AttestorKey},
-	}, acts)
+	require.Equal(t, []protocols.Action{protocols.Sign{Message: channel.Attestation(head), Key: protocols.AttestorKey}}, acts)
 	o, acts = o.Crank(protocols.Signed{Message: channel.Attestation{}, Signature: channel.Signature{9}})
 	require.Empty(t, acts, "not what was asked for")
 	o, acts = o.Crank(protocols.Signed{Message: channel.Attestation(head), Signature: channel.Signature{1}})
-	require.Empty(t, acts)
-	o, acts = o.Crank(protocols.Signed{Message: attested, Signature: channel.Signature{2}})
 	require.Equal(t, []protocols.Action{tx}, acts)
-	u, e, a, b := o.Settlement()
+	u, a := o.Settlement()
 	require.Equal(t, head, u)
-	require.Equal(t, effects, e)
-	require.Equal(t, [2]channel.Signature{{1}, {2}}, [2]channel.Signature{a, b})
+	require.Equal(t, channel.Signature{1}, a)
 
 	o, _ = o.Crank(protocols.Tick{Now: 100})
 	o, acts = o.Crank(protocols.Submitted{Tx: tx.Tx, Err: "reverted"})
@@ -113,4 +107,94 @@ func TestA12_SettleSurvivesFailuresAndReorgs(t *testing.T) {
 	require.Equal(t, settle.Watching, o.Phase())
 	_, acts = o.Crank(final)
 	require.Equal(t, []protocols.Action{protocols.Replay{Seq: 9}}, acts)
+}
+
+var publish = protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxPublish}}
+
+// published is a publisher's objective whose journal is on its way to the chain.
+func published(t *testing.T, attest bool) settle.Objective {
+	o, _ := settle.New(&settle.Config{Attest: attest, Publish: true, Stall: 5}).Crank(protocols.Progress{Supported: head, Terminal: true})
+	o, acts := o.Crank(final)
+	require.Equal(t, []protocols.Action{protocols.Replay{Seq: 9}}, acts)
+	o, acts = o.Crank(protocols.Replayed{Update: head, Effects: effects})
+	if attest {
+		o, _ = o.Crank(protocols.Signed{Message: channel.Attestation(head), Signature: channel.Signature{1}})
+		o, acts = o.Crank(protocols.Submitted{Tx: tx.Tx, Err: "the World takes no attestation"})
+		require.Len(t, acts, 2)
+		acts = acts[1:]
+	}
+	require.Equal(t, []protocols.Action{publish}, acts)
+	require.Equal(t, settle.Publishing, o.Phase())
+	u, a := o.Settlement()
+	require.Equal(t, head, u)
+	require.True(t, a.IsZero(), "nobody attests")
+	return o
+}
+
+// standing is final with a publication that stands from 50 on.
+func standing(time uint64) protocols.ChainView {
+	v := final
+	v.Time, v.Proven, v.Deadline = time, true, 50
+	return v
+}
+
+func TestU1_APublisherSettlesWhenTheWindowIsOver(t *testing.T) {
+	for _, attest := range []bool{false, true} {
+		o, acts := published(t, attest).Crank(standing(10))
+		require.Empty(t, acts)
+		require.Equal(t, settle.Standing, o.Phase())
+		o, acts = o.Crank(standing(49))
+		require.Empty(t, acts, "before a deadline means t < deadline")
+		o, acts = o.Crank(standing(50))
+		require.Equal(t, []protocols.Action{tx}, acts)
+		_, acts = o.Crank(standing(51))
+		require.Empty(t, acts, "once is enough")
+	}
+}
+
+func TestU1_AnExecutedJournalNeedsNoWindow(t *testing.T) {
+	v := final
+	v.Proven = true
+	o, acts := published(t, false).Crank(v)
+	require.Equal(t, []protocols.Action{tx}, acts)
+	require.Equal(t, settle.Submitting, o.Phase())
+}
+
+// Somebody else may have published while we replayed.
+func TestU1_OnePublicationIsEnough(t *testing.T) {
+	o, _ := settle.New(&settle.Config{Publish: true, Stall: 5}).Crank(protocols.Progress{Supported: head, Terminal: true})
+	o, _ = o.Crank(standing(10))
+	o, acts := o.Crank(protocols.Replayed{Update: head, Effects: effects})
+	require.Empty(t, acts)
+	require.Equal(t, settle.Standing, o.Phase())
+}
+
+func TestA12_PublishingSurvivesFailuresAndReorgs(t *testing.T) {
+	o, _ := published(t, false).Crank(protocols.Tick{Now: 100})
+	o, acts := o.Crank(protocols.Submitted{Tx: publish.Tx, Err: "reverted"})
+	require.IsType(t, protocols.Notify{}, acts[0])
+	o, acts = o.Crank(protocols.Tick{Now: 105})
+	require.Equal(t, []protocols.Action{publish}, acts)
+	o, _ = o.Crank(standing(10))
+	o, acts = o.Crank(final) // the publication's block is gone
+	require.Equal(t, []protocols.Action{publish}, acts)
+	require.Equal(t, settle.Publishing, o.Phase())
+}
+
+// A void journal is told once and nothing is sent any more, unless a reorg takes the proof away.
+func TestA11_NothingIsSettledAfterAProof(t *testing.T) {
+	o, _ := published(t, false).Crank(standing(10))
+	void := standing(60)
+	void.Void = true
+	o, acts := o.Crank(void)
+	require.Len(t, acts, 1)
+	require.IsType(t, protocols.Notify{}, acts[0])
+	require.Equal(t, settle.Void, o.Phase())
+	o, acts = o.Crank(protocols.Tick{Now: 1000})
+	require.Empty(t, acts)
+	o, acts = o.Crank(void)
+	require.Empty(t, acts)
+	o, acts = o.Crank(standing(61))
+	require.Equal(t, []protocols.Action{protocols.Replay{Seq: 9}}, acts)
+	require.Equal(t, settle.Replaying, o.Phase())
 }

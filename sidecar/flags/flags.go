@@ -42,6 +42,11 @@ var (
 		Usage: "`FILE` with the session key in hex: signs events and updates, and is the node's identity among peers"}
 	AttestorKey = &cli.StringFlag{Name: "attestor-key", EnvVars: env("ATTESTOR_KEY"), Usage: "`FILE` with the attestor key in hex, for a World's attestor"}
 
+	Publish = &cli.BoolFlag{Name: "publish", EnvVars: env("PUBLISH"),
+		Usage: "put the journals of our finished channels on chain for Worlds that take no attestation of ours, and settle them when nobody disproved them; risks the World's bond from the owner's wallet"}
+	Verifier = &cli.BoolFlag{Name: "verifier", EnvVars: env("VERIFIER"),
+		Usage: "replay every journal that anybody publishes for a World of this settlement, and disprove wrong ones from the owner's wallet"}
+
 	P2PListen = &cli.StringSliceFlag{Name: "p2p.listen", EnvVars: env("P2P_LISTEN"), Value: cli.NewStringSlice("/ip4/127.0.0.1/tcp/9777"), Usage: "`MULTIADDR` to accept peers on"}
 	P2PPeers  = &cli.StringSliceFlag{Name: "p2p.peer", EnvVars: env("P2P_PEERS"), Usage: "`MULTIADDR` with /p2p/ID of a peer to stay connected to"}
 	P2PAllow  = &cli.StringSliceFlag{Name: "p2p.allow", EnvVars: env("P2P_ALLOW"), Usage: "session `ADDRESS` that may be a peer; none: those that --p2p.peer and channels_addPeer name"}
@@ -64,7 +69,7 @@ var (
 // Run are the flags of `op-channels run`.
 func Run() []cli.Flag {
 	out := []cli.Flag{
-		Config, L2EthRPC, ChainID, Adjudicator, Settlement, StartBlock, Trust, PollInterval, DataDir, Modules, SessionKey, AttestorKey,
+		Config, L2EthRPC, ChainID, Adjudicator, Settlement, StartBlock, Trust, PollInterval, DataDir, Modules, SessionKey, AttestorKey, Publish, Verifier,
 		P2PListen, P2PPeers, P2PAllow, P2PDeny, P2POpen, PolicyAsk, PolicyAllow, PolicyWindow, PolicyMaxStake, Stall, Skew, Margin, Turn, JWTSecret,
 	}
 	out = append(out, oprpc.CLIFlagsWithCategory(EnvVarPrefix, "", oprpc.CLIConfig{ListenAddr: "127.0.0.1", ListenPort: 9545})...)

@@ -8,7 +8,6 @@ import {Signatures} from "../../src/lib/Signatures.sol";
 import {
     Activate,
     Attestation,
-    AttestedEffects,
     Challenge,
     Close,
     Effect,
@@ -222,10 +221,6 @@ contract MessageVectorsTest is VectorTest {
         _check("attestation.json", _attestation);
     }
 
-    function test_F2_AttestedEffects() public view {
-        _check("attestedeffects.json", _attestedEffects);
-    }
-
     function test_F2_Challenge() public view {
         _check("challenge.json", _challenge);
     }
@@ -275,11 +270,6 @@ contract MessageVectorsTest is VectorTest {
 
     function _attestation(bytes memory b) internal pure returns (bytes32, bytes memory) {
         Attestation memory m = abi.decode(b, (Attestation));
-        return (Messages.hash(m), abi.encode(m));
-    }
-
-    function _attestedEffects(bytes memory b) internal pure returns (bytes32, bytes memory) {
-        AttestedEffects memory m = abi.decode(b, (AttestedEffects));
         return (Messages.hash(m), abi.encode(m));
     }
 
