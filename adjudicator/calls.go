@@ -14,8 +14,13 @@ import (
 )
 
 var (
-	adjudicatorABI = bindings.NewAdjudicator()
-	settlementABI  = bindings.NewMudSettlement()
+	adjudicatorABI  = bindings.NewAdjudicator()
+	registryABI     = bindings.NewModuleRegistry()
+	derivationABI   = bindings.NewDerivation()
+	policiesABI     = bindings.NewPolicies()
+	ticketsABI      = bindings.NewTickets()
+	publicationsABI = bindings.NewPublications()
+	settlementABI   = bindings.NewMudSettlement()
 )
 
 // Call is a transaction to send.
@@ -116,6 +121,30 @@ func params(p *channel.Params) bindings.Params {
 		ModuleHash: p.ModuleHash, GenesisHash: p.GenesisHash, FundingHash: p.FundingHash, FundingDeadline: p.FundingDeadline,
 		IsVirtual: p.IsVirtual,
 	}
+}
+
+func paramsOf(w bindings.Params) channel.Params {
+	p := channel.Params{
+		ChainID: amount(w.ChainId), Adjudicator: w.Adjudicator, Participants: make([]channel.Participant, len(w.Participants)),
+		Beneficiaries: w.Beneficiaries, Guarantors: w.Guarantors, Nonce: w.Nonce, Window: w.Window, ForceQuota: w.ForceQuota,
+		Sequencer: w.Sequencer, ModuleHash: w.ModuleHash, GenesisHash: w.GenesisHash, FundingHash: w.FundingHash,
+		FundingDeadline: w.FundingDeadline, IsVirtual: w.IsVirtual,
+	}
+	for i, x := range w.Participants {
+		p.Participants[i] = channel.Participant{Signer: x.Signer, Owner: x.Owner}
+	}
+	return p
+}
+
+func fundingOf(w []bindings.Funding) channel.Funding {
+	f := make(channel.Funding, len(w))
+	for i, s := range w {
+		f[i] = channel.Stake{Asset: s.Asset, Amounts: make([]channel.Amount, len(s.Amounts))}
+		for j := range s.Amounts {
+			f[i].Amounts[j] = amount(s.Amounts[j])
+		}
+	}
+	return f
 }
 
 func funding(f channel.Funding) []bindings.Funding {

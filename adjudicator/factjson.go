@@ -63,6 +63,72 @@ func (p Permission) MarshalJSON() ([]byte, error) {
 	return json.Marshal((*plain)(&p))
 }
 
+// MarshalJSON implements json.Marshaler.
+func (f ChunkStored) MarshalJSON() ([]byte, error) {
+	type plain ChunkStored
+	return json.Marshal((*plain)(&f))
+}
+
+// MarshalJSON implements json.Marshaler.
+func (f ProgramRegistered) MarshalJSON() ([]byte, error) {
+	type plain ProgramRegistered
+	return json.Marshal((*plain)(&f))
+}
+
+// MarshalJSON implements json.Marshaler.
+func (f Entered) MarshalJSON() ([]byte, error) {
+	type plain Entered
+	return json.Marshal((*plain)(&f))
+}
+
+// MarshalJSON implements json.Marshaler.
+func (f Sealed) MarshalJSON() ([]byte, error) {
+	type plain Sealed
+	return json.Marshal((*plain)(&f))
+}
+
+// MarshalJSON implements json.Marshaler.
+func (f TicketsWithdrawn) MarshalJSON() ([]byte, error) {
+	type plain TicketsWithdrawn
+	return json.Marshal((*plain)(&f))
+}
+
+// MarshalJSON implements json.Marshaler.
+func (f Published) MarshalJSON() ([]byte, error) {
+	type plain Published
+	return json.Marshal((*plain)(&f))
+}
+
+// MarshalJSON implements json.Marshaler.
+func (f Disproved) MarshalJSON() ([]byte, error) {
+	type plain Disproved
+	return json.Marshal((*plain)(&f))
+}
+
+// MarshalJSON implements json.Marshaler.
+func (f BondReleased) MarshalJSON() ([]byte, error) {
+	type plain BondReleased
+	return json.Marshal((*plain)(&f))
+}
+
+// MarshalJSON implements json.Marshaler.
+func (f PublicationsWithdrawn) MarshalJSON() ([]byte, error) {
+	type plain PublicationsWithdrawn
+	return json.Marshal((*plain)(&f))
+}
+
+// MarshalJSON implements json.Marshaler.
+func (v Ticket) MarshalJSON() ([]byte, error) {
+	type plain Ticket
+	return json.Marshal((*plain)(&v))
+}
+
+// MarshalJSON implements json.Marshaler.
+func (v Standing) MarshalJSON() ([]byte, error) {
+	type plain Standing
+	return json.Marshal((*plain)(&v))
+}
+
 // ErrFact is returned for JSON that is no fact.
 var ErrFact = errors.New("malformed fact")
 
@@ -80,9 +146,28 @@ func (f Fact) MarshalJSON() ([]byte, error) {
 
 // bodies read a Body of each kind.
 var bodies = map[string]func(*json.Decoder) (Body, error){
-	"Deposited": readBody[Deposited], "Funded": readBody[Funded], "Refunded": readBody[Refunded], "Concluded": readBody[Concluded],
-	"Paid": readBody[Paid], "Credited": readBody[Credited], "Withdrawn": readBody[Withdrawn],
-	"PolicySet": readBody[PolicySet], "Settled": readBody[Settled],
+	"Deposited":             readBody[Deposited],
+	"Funded":                readBody[Funded],
+	"Refunded":              readBody[Refunded],
+	"Concluded":             readBody[Concluded],
+	"Paid":                  readBody[Paid],
+	"Credited":              readBody[Credited],
+	"Withdrawn":             readBody[Withdrawn],
+	"ChunkStored":           readBody[ChunkStored],
+	"ProgramRegistered":     readBody[ProgramRegistered],
+	"ModuleRegistered":      readBody[ModuleRegistered],
+	"PolicySet":             readBody[PolicySet],
+	"Entered":               readBody[Entered],
+	"Sealed":                readBody[Sealed],
+	"TicketsWithdrawn":      readBody[TicketsWithdrawn],
+	"ChunkPublished":        readBody[ChunkPublished],
+	"Published":             readBody[Published],
+	"Disproved":             readBody[Disproved],
+	"Vetoed":                readBody[Vetoed],
+	"Executed":              readBody[Executed],
+	"BondReleased":          readBody[BondReleased],
+	"PublicationsWithdrawn": readBody[PublicationsWithdrawn],
+	"Settled":               readBody[Settled],
 }
 
 func readBody[B Body](d *json.Decoder) (Body, error) {

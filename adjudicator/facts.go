@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ethereum/go-ethereum/accounts/abi"
@@ -11,7 +12,6 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/evmts/channels/adjudicator/bindings"
-	"github.com/evmts/channels/channel"
 )
 
 // ErrLog is returned for a log of our contracts that they cannot have written.
@@ -31,96 +31,13 @@ type Fact struct {
 	Body   Body        `json:"body"`
 }
 
-// Body is one of the types below.
+// Body is one of the types in bodies.go.
 type Body interface {
-	// Kind is the event's name in Solidity.
+	// Kind is the event's name in Solidity; where contracts share a name, the contract's stands before it.
 	Kind() string
 	// Channel is the channel that the fact is about; ok is false for facts about no channel.
 	Channel() (id common.Hash, ok bool)
 }
-
-type (
-	// Deposited: a participant's owner paid its entry of an asset.
-	Deposited struct {
-		ChannelID   common.Hash    `json:"channelId"`
-		Participant uint8          `json:"participant"`
-		Asset       common.Address `json:"asset"`
-		Amount      channel.Amount `json:"amount"`
-	}
-	// Funded: the last missing entry arrived.
-	Funded struct {
-		ChannelID common.Hash `json:"channelId"`
-	}
-	// Refunded: the funding stayed incomplete and every deposit went back.
-	Refunded struct {
-		ChannelID common.Hash `json:"channelId"`
-	}
-	// Concluded: the channel is Final by agreement.
-	Concluded struct {
-		ChannelID   common.Hash `json:"channelId"`
-		Seq         uint64      `json:"seq"`
-		JournalRoot common.Hash `json:"journalRoot"`
-		StateHash   common.Hash `json:"stateHash"`
-	}
-	// Paid: an amount left the channel and arrived.
-	Paid struct {
-		ChannelID common.Hash    `json:"channelId"`
-		Asset     common.Address `json:"asset"`
-		To        common.Address `json:"to"`
-		Amount    channel.Amount `json:"amount"`
-	}
-	// Credited: an amount left the channel but its transfer failed; To can withdraw it.
-	Credited struct {
-		ChannelID common.Hash    `json:"channelId"`
-		Asset     common.Address `json:"asset"`
-		To        common.Address `json:"to"`
-		Amount    channel.Amount `json:"amount"`
-	}
-	// Withdrawn: an account took its credit out.
-	Withdrawn struct {
-		Account common.Address `json:"account"`
-		Asset   common.Address `json:"asset"`
-		To      common.Address `json:"to"`
-		Amount  channel.Amount `json:"amount"`
-	}
-	// PolicySet: the owner of a namespace replaced its policy for a pair.
-	PolicySet struct {
-		World       common.Address `json:"world"`
-		NamespaceID common.Hash    `json:"namespaceId"`
-		ModuleHash  common.Hash    `json:"moduleHash"`
-		ConfigHash  common.Hash    `json:"configHash"`
-		Revision    uint64         `json:"revision"`
-		Policy      Policy         `json:"policy"`
-	}
-	// Settled: the effects of a channel were written.
-	Settled struct {
-		ChannelID   common.Hash    `json:"channelId"`
-		World       common.Address `json:"world"`
-		NamespaceID common.Hash    `json:"namespaceId"`
-		Effects     channel.Amount `json:"effects"` // how many
-		Revision    uint64         `json:"revision"`
-	}
-)
-
-func (Deposited) Kind() string { return "Deposited" }
-func (Funded) Kind() string    { return "Funded" }
-func (Refunded) Kind() string  { return "Refunded" }
-func (Concluded) Kind() string { return "Concluded" }
-func (Paid) Kind() string      { return "Paid" }
-func (Credited) Kind() string  { return "Credited" }
-func (Withdrawn) Kind() string { return "Withdrawn" }
-func (PolicySet) Kind() string { return "PolicySet" }
-func (Settled) Kind() string   { return "Settled" }
-
-func (f Deposited) Channel() (common.Hash, bool) { return f.ChannelID, true }
-func (f Funded) Channel() (common.Hash, bool)    { return f.ChannelID, true }
-func (f Refunded) Channel() (common.Hash, bool)  { return f.ChannelID, true }
-func (f Concluded) Channel() (common.Hash, bool) { return f.ChannelID, true }
-func (f Paid) Channel() (common.Hash, bool)      { return f.ChannelID, true }
-func (f Credited) Channel() (common.Hash, bool)  { return f.ChannelID, true }
-func (f Settled) Channel() (common.Hash, bool)   { return f.ChannelID, true }
-func (Withdrawn) Channel() (common.Hash, bool)   { return common.Hash{}, false }
-func (PolicySet) Channel() (common.Hash, bool)   { return common.Hash{}, false }
 
 // decoder makes the Body of one event.
 type decoder struct {
@@ -128,11 +45,21 @@ type decoder struct {
 	body  func(*types.Log) (Body, error)
 }
 
-var adjudicatorEvents, settlementEvents = decoders()
+// factEvents are the events of each contract, by topic.
+var factEvents = decoders()
 
-func decoders() (adjudicator, settlement map[common.Hash]decoder) {
-	a, s := adjudicatorABI, settlementABI
-	adjudicator = events(bindings.AdjudicatorMetaData.ABI, map[string]func(*types.Log) (Body, error){
+// contractEvents are the events of the contracts, in the order of Contracts.Addresses.
+type contractEvents struct {
+	adjudicator, registry, policies, tickets, publications, settlement map[common.Hash]decoder
+}
+
+func (e contractEvents) all() []map[common.Hash]decoder {
+	return []map[common.Hash]decoder{e.adjudicator, e.registry, e.policies, e.tickets, e.publications, e.settlement}
+}
+
+func decoders() (all contractEvents) {
+	a, r, p, k, b, s := adjudicatorABI, registryABI, policiesABI, ticketsABI, publicationsABI, settlementABI
+	all.adjudicator = events(bindings.AdjudicatorMetaData.ABI, map[string]func(*types.Log) (Body, error){
 		"Deposited": body(a.UnpackDepositedEvent, func(e *bindings.AdjudicatorDeposited) Body {
 			return Deposited{e.ChannelId, e.Index, e.Asset, amount(e.Amount)}
 		}),
@@ -151,15 +78,60 @@ func decoders() (adjudicator, settlement map[common.Hash]decoder) {
 			return Withdrawn{e.Account, e.Asset, e.To, amount(e.Amount)}
 		}),
 	})
-	settlement = events(bindings.MudSettlementMetaData.ABI, map[string]func(*types.Log) (Body, error){
-		"PolicySet": body(s.UnpackPolicySetEvent, func(e *bindings.MudSettlementPolicySet) Body {
-			return PolicySet{e.World, e.NamespaceId, e.ModuleHash, e.ConfigHash, e.Revision, policyOf(e.Policy)}
+	all.registry = events(bindings.ModuleRegistryMetaData.ABI, map[string]func(*types.Log) (Body, error){
+		"ChunkStored": body(r.UnpackChunkStoredEvent, func(e *bindings.ModuleRegistryChunkStored) Body {
+			return ChunkStored{e.Chunk, amount(e.Size)}
 		}),
-		"Settled": body(s.UnpackSettledEvent, func(e *bindings.MudSettlementSettled) Body {
-			return Settled{e.ChannelId, e.World, e.NamespaceId, amount(e.Effects), e.Revision}
+		"ProgramRegistered": body(r.UnpackProgramRegisteredEvent, func(e *bindings.ModuleRegistryProgramRegistered) Body {
+			return ProgramRegistered{e.ProgramHash, amount(e.Size), e.Chunks}
+		}),
+		"ModuleRegistered": body(r.UnpackModuleRegisteredEvent, func(e *bindings.ModuleRegistryModuleRegistered) Body {
+			return ModuleRegistered{e.ModuleHash, manifestOf(e.Manifest)}
 		}),
 	})
-	return adjudicator, settlement
+	all.policies = events(bindings.PoliciesMetaData.ABI, map[string]func(*types.Log) (Body, error){
+		"PolicySet": body(p.UnpackPolicySetEvent, func(e *bindings.PoliciesPolicySet) Body {
+			return PolicySet{e.World, e.NamespaceId, e.ModuleHash, e.ConfigHash, e.Revision, policyOf(e.Policy)}
+		}),
+	})
+	all.tickets = events(bindings.TicketsMetaData.ABI, map[string]func(*types.Log) (Body, error){
+		"Entered": body(k.UnpackEnteredEvent, func(e *bindings.TicketsEntered) Body {
+			return Entered{amount(e.Number), e.World, e.NamespaceId, amount(e.SeedBlock), ticketOf(e.Ticket), recordsOf(e.Records)}
+		}),
+		"Sealed": body(k.UnpackSealedEvent, func(e *bindings.TicketsSealed) Body {
+			return Sealed{amount(e.Number), e.TicketHash, ticketOf(e.Ticket)}
+		}),
+		"Withdrawn": body(k.UnpackWithdrawnEvent, func(e *bindings.TicketsWithdrawn) Body {
+			return TicketsWithdrawn{e.Account, amount(e.Amount)}
+		}),
+	})
+	all.publications = events(bindings.PublicationsMetaData.ABI, map[string]func(*types.Log) (Body, error){
+		"ChunkPublished": body(b.UnpackChunkPublishedEvent, func(e *bindings.PublicationsChunkPublished) Body {
+			return ChunkPublished{e.ChannelId, e.Publisher, e.First, e.Next, e.GenesisInput, e.GenesisState, e.Entries}
+		}),
+		"Published": body(b.UnpackPublishedEvent, func(e *bindings.PublicationsPublished) Body {
+			return Published{e.ChannelId, e.Publisher, e.World, e.Deadline, amount(e.Bond), paramsOf(e.Params), fundingOf(e.Funding)}
+		}),
+		"Disproved": body(b.UnpackDisprovedEvent, func(e *bindings.PublicationsDisproved) Body {
+			return Disproved{e.ChannelId, e.Prover, e.Index, e.Status, e.Derived, e.Claimed, amount(e.Reward), amount(e.Burnt)}
+		}),
+		"Vetoed": body(b.UnpackVetoedEvent, func(e *bindings.PublicationsVetoed) Body { return Vetoed{e.ChannelId, e.Guardian} }),
+		"Executed": body(b.UnpackExecutedEvent, func(e *bindings.PublicationsExecuted) Body {
+			return Executed{e.ChannelId, e.First, e.Next, e.StateHash, e.Complete}
+		}),
+		"BondReleased": body(b.UnpackBondReleasedEvent, func(e *bindings.PublicationsBondReleased) Body {
+			return BondReleased{e.ChannelId, e.Publisher, amount(e.Bond)}
+		}),
+		"Withdrawn": body(b.UnpackWithdrawnEvent, func(e *bindings.PublicationsWithdrawn) Body {
+			return PublicationsWithdrawn{e.Account, amount(e.Amount)}
+		}),
+	})
+	all.settlement = events(bindings.MudSettlementMetaData.ABI, map[string]func(*types.Log) (Body, error){
+		"Settled": body(s.UnpackSettledEvent, func(e *bindings.MudSettlementSettled) Body {
+			return Settled{e.ChannelId, e.World, e.NamespaceId, amount(e.Effects), e.Revision, Mode(e.Mode)}
+		}),
+	})
+	return all
 }
 
 func body[E any](unpack func(*types.Log) (*E, error), convert func(*E) Body) func(*types.Log) (Body, error) {
@@ -191,9 +163,11 @@ func events(meta string, bodies map[string]func(*types.Log) (Body, error)) map[c
 // Topics selects all facts in a log filter.
 func Topics() [][]common.Hash {
 	var first []common.Hash
-	for _, set := range []map[common.Hash]decoder{adjudicatorEvents, settlementEvents} {
+	for _, set := range factEvents.all() {
 		for id := range set {
-			first = append(first, id)
+			if !slices.Contains(first, id) { // two contracts share an event
+				first = append(first, id)
+			}
 		}
 	}
 	return [][]common.Hash{first}
@@ -204,12 +178,19 @@ func Topics() [][]common.Hash {
 func (c Contracts) DecodeLog(l types.Log) (f Fact, ok bool, err error) {
 	var set map[common.Hash]decoder
 	switch l.Address {
+	case common.Address{}: // what is not configured has no facts
 	case c.Adjudicator:
-		set = adjudicatorEvents
+		set = factEvents.adjudicator
+	case c.Registry:
+		set = factEvents.registry
+	case c.Policies:
+		set = factEvents.policies
+	case c.Tickets:
+		set = factEvents.tickets
+	case c.Publications:
+		set = factEvents.publications
 	case c.Settlement:
-		set = settlementEvents
-	default:
-		return f, false, nil
+		set = factEvents.settlement
 	}
 	if len(l.Topics) == 0 {
 		return f, false, nil

@@ -17,20 +17,6 @@ type Backend interface {
 	CallContractAtHash(ctx context.Context, msg ethereum.CallMsg, blockHash common.Hash) ([]byte, error)
 }
 
-// Contracts are where the contracts are.
-type Contracts struct {
-	Adjudicator common.Address `json:"adjudicator"`
-	Settlement  common.Address `json:"settlement"`
-}
-
-// Addresses are the contracts whose logs are facts. A node that settles nothing has a zero Settlement.
-func (c Contracts) Addresses() []common.Address {
-	if c.Settlement == (common.Address{}) {
-		return []common.Address{c.Adjudicator}
-	}
-	return []common.Address{c.Adjudicator, c.Settlement}
-}
-
 // Reader reads the contracts' state, at the newest block unless At says otherwise.
 type Reader struct {
 	Contracts
@@ -161,31 +147,6 @@ func (r Reader) Credits(ctx context.Context, asset, account common.Address) (cha
 	data, err := adjudicatorABI.TryPackCredits(asset, account)
 	v, err := read(ctx, r, "credits", r.Adjudicator, data, err, adjudicatorABI.UnpackCredits)
 	return amount(v), err
-}
-
-// IsSettled tells whether the effects of a channel have been written.
-func (r Reader) IsSettled(ctx context.Context, id common.Hash) (bool, error) {
-	data, err := settlementABI.TryPackIsSettled(id)
-	return read(ctx, r, "isSettled", r.Settlement, data, err, settlementABI.UnpackIsSettled)
-}
-
-// SettlementAdjudicator is the adjudicator whose channels the settlement settles.
-func (r Reader) SettlementAdjudicator(ctx context.Context) (common.Address, error) {
-	data, err := settlementABI.TryPackAdjudicator()
-	return read(ctx, r, "adjudicator", r.Settlement, data, err, settlementABI.UnpackAdjudicator)
-}
-
-// PolicyOf is the policy of a pair and the revision that set it; ModeNone and 0 when there is none.
-func (r Reader) PolicyOf(ctx context.Context, world common.Address, namespaceID, moduleHash, configHash common.Hash) (Policy, uint64, error) {
-	data, err := settlementABI.TryPackPolicyOf(world, namespaceID, moduleHash, configHash)
-	v, err := read(ctx, r, "policyOf", r.Settlement, data, err, settlementABI.UnpackPolicyOf)
-	return policyOf(v.Policy), v.Revision, err
-}
-
-// PolicyRevision is how often policies of a namespace were set.
-func (r Reader) PolicyRevision(ctx context.Context, world common.Address, namespaceID common.Hash) (uint64, error) {
-	data, err := settlementABI.TryPackPolicyRevision(world, namespaceID)
-	return read(ctx, r, "policyRevision", r.Settlement, data, err, settlementABI.UnpackPolicyRevision)
 }
 
 // Allowance is how much of an ERC-20 token spender may take from owner.

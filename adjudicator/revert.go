@@ -68,16 +68,51 @@ var advice = map[string]string{
 	"BadNamespace":                 "not a namespace, or one that is never allowed (root, store, world)",
 	"NotNamespaceOwner":            "only this owner of the namespace can set its policy: send from its wallet",
 	"NoModule":                     "a policy is for a module, ledger channels have none",
-	"BadAttestors":                 "attestors must be 1 to 16 keys in ascending order, and the threshold at most their number",
+	"BadAttestors":                 "attestors are for the attested mode: 1 to 16 keys in ascending order, and the threshold at most their number",
 	"BadPermission":                "the permission at this index is malformed, outside of the namespace, or twice in the list",
 	"AlreadySettled":               "the effects of this channel were written before, nothing more has to be done",
 	"NotFinal":                     "the channel is not concluded on chain yet: conclude first",
 	"WrongGenesis":                 "the genesis input is not the channel's, or names another settlement contract",
-	"TicketNotZero":                "this settlement sells no tickets: open channels with an empty ticket",
-	"NotAllowed":                   "no policy of the namespace allows this module and configuration: its owner has to set one",
+	"NotAllowed":                   "no policy of the namespace allows this module and configuration in this mode: its owner has to set one; one of a former owner does not count",
 	"FundingTooSmall":              "the pot is smaller than the policy's minimum",
 	"WrongJoinCount":               "there must be one consent entry per participant",
 	"NoConsent":                    "the owner of the participant at this index neither deposited nor signed a Join",
+	"BadPolicy":                    "the policy's modes, window, bond, guardian, byte limit or ticket do not fit together: each belongs to a mode, and set or delete need tickets",
+	"WrongTicket":                  "the policy wants a ticket, or this one is not sealed, or is for another World, module, configuration or other owners",
+	"TicketUsed":                   "this ticket has settled another channel: every channel needs its own",
+	"WrongSnapshot":                "the records are not those of the ticket's snapshot: take them from the log of its Entered event",
+	"Void":                         "a leaf of the journal is proven wrong, or the guardian vetoed: nothing of this channel is ever settled",
+	"NotProven":                    "the journal is not shown to be right yet: run every leaf, or publish it and wait for the end of the window",
+	"NoEffects":                    "effects(state) failed with this status: the channel has no effects",
+	"Changed":                      "the record of the effect at this index is not in the snapshot, or is not any more what it was",
+	"BadChunkSize":                 "a piece of a program has 1 to 24,575 bytes",
+	"NotAChunk":                    "this address was not made by the registry's store: store the piece first",
+	"BadChunks":                    "a program has 1 to 16 chunks, all but the last full",
+	"UnknownProgram":               "the program is not registered: register it first",
+	"UnknownModule":                "the module is not registered: register its program and manifest first",
+	"TooExpensive":                 "a call of the module may need more gas than one transaction can prove: lower its fuel or page limit",
+	"BadManifest":                  "the manifest has no fuel, more than 16 pages, or flags without a meaning",
+	"BadState":                     "the state does not have the shape of the channel's states",
+	"MachineOutOfGas":              "the machine ran out of gas: send more gas",
+	"WrongPrice":                   "exactly this price has to be sent for the ticket",
+	"BadOwners":                    "a channel has 2 to 16 owners, none zero",
+	"BadKeys":                      "the record key at this index is no on-chain table of the namespace, or named twice, or the records are too many (32, 8 KiB)",
+	"NotOpen":                      "there is no such ticket, or it is sealed already",
+	"TooEarly":                     "the block of the seed has no hash yet: wait until this block has passed",
+	"TooLate":                      "the block of the seed is too old, the ticket is void: enter again",
+	"WithdrawFailed":               "the transfer failed: withdraw to another address",
+	"AlreadyPublished":             "the whole journal was published before, nothing more has to be done",
+	"AlreadyVoid":                  "a leaf of this journal was proven wrong before, nothing more has to be done",
+	"WrongProgress":                "the chunk does not go on where this publisher, or the execution, is: read the progress and continue there",
+	"BadEntry":                     "the entry at this seq is malformed or over a limit, or there are more entries than the update has",
+	"TooManyBytes":                 "the journal has more bytes than the policy allows",
+	"WrongJournal":                 "the leaves do not give the journal that was signed",
+	"WrongBond":                    "exactly this bond has to be sent with the last chunk, and nothing before",
+	"BadWitness":                   "the witness is not what the signed journal commits to",
+	"LeafIsRight":                  "the leaf is right: there is nothing to disprove",
+	"NotGuardian":                  "only the policy's guardian can veto",
+	"WindowClosed":                 "the window is over",
+	"WindowOpen":                   "the window is still open: wait for its end",
 	"NotEnoughAttestors":           "fewer attestors signed than the policy demands, or they are not in ascending order",
 	"BadAttestorSignature":         "the signature of the attestor at this index is malformed or by another key: the policy may name another attestor by now",
 	"TooManyEffects":               "more effects than a channel may have (32, 8 KiB)",
@@ -95,7 +130,7 @@ var customErrors = parseErrors()
 
 func parseErrors() map[[4]byte]abi.Error {
 	out := map[[4]byte]abi.Error{}
-	for _, meta := range []string{bindings.AdjudicatorMetaData.ABI, bindings.MudSettlementMetaData.ABI} {
+	for _, meta := range allABIs() {
 		parsed, err := abi.JSON(strings.NewReader(meta))
 		if err != nil {
 			panic(err) // the generated bindings are broken
@@ -105,6 +140,13 @@ func parseErrors() map[[4]byte]abi.Error {
 		}
 	}
 	return out
+}
+
+func allABIs() []string {
+	return []string{
+		bindings.AdjudicatorMetaData.ABI, bindings.ModuleRegistryMetaData.ABI, bindings.DerivationMetaData.ABI, bindings.PoliciesMetaData.ABI,
+		bindings.TicketsMetaData.ABI, bindings.PublicationsMetaData.ABI, bindings.MudSettlementMetaData.ABI,
+	}
 }
 
 // ErrorNames are the names of all custom errors, sorted.

@@ -24,22 +24,10 @@ var (
 	_ = abi.ConvertType
 )
 
-// AttestedClaim is an auto generated low-level Go binding around an user-defined struct.
-type AttestedClaim struct {
-	Params       Params
-	Funding      []Funding
-	State        StateView
-	GenesisInput []byte
-	Effects      []Effect
-	Joins        [][]byte
-	Attestors    []AttestorSignature
-}
-
 // AttestorSignature is an auto generated low-level Go binding around an user-defined struct.
 type AttestorSignature struct {
 	Index       uint8
 	Attestation []byte
-	Effects     []byte
 }
 
 // ChannelView is an auto generated low-level Go binding around an user-defined struct.
@@ -55,6 +43,24 @@ type ChannelView struct {
 	JournalRoot [32]byte
 }
 
+// Chunk is an auto generated low-level Go binding around an user-defined struct.
+type Chunk struct {
+	First   uint64
+	Range   [][32]byte
+	Entries []byte
+}
+
+// Claim is an auto generated low-level Go binding around an user-defined struct.
+type Claim struct {
+	Params       Params
+	Funding      []Funding
+	State        []byte
+	GenesisInput []byte
+	Joins        [][]byte
+	Ticket       Ticket
+	Snapshot     []Record
+}
+
 // Effect is an auto generated low-level Go binding around an user-defined struct.
 type Effect struct {
 	Op         uint8
@@ -63,10 +69,29 @@ type Effect struct {
 	Data       []byte
 }
 
+// Event is an auto generated low-level Go binding around an user-defined struct.
+type Event struct {
+	ChannelId [32]byte
+	Author    uint8
+	Nonce     uint64
+	NotAfter  uint64
+	Timestamp uint64
+	Payload   []byte
+}
+
 // Funding is an auto generated low-level Go binding around an user-defined struct.
 type Funding struct {
 	Asset   common.Address
 	Amounts []*big.Int
+}
+
+// Manifest is an auto generated low-level Go binding around an user-defined struct.
+type Manifest struct {
+	ProgramHash [32]byte
+	FuelLimit   uint64
+	PageLimit   uint32
+	MaxEvents   uint32
+	Flags       uint8
 }
 
 // Params is an auto generated low-level Go binding around an user-defined struct.
@@ -106,12 +131,44 @@ type Permission struct {
 
 // Policy is an auto generated low-level Go binding around an user-defined struct.
 type Policy struct {
-	Mode            uint8
+	Modes           uint8
 	Threshold       uint8
+	Window          uint32
+	Guardian        common.Address
+	Bond            *big.Int
+	MaxJournalBytes uint32
+	NeedsTicket     bool
+	TicketPrice     *big.Int
 	MinFundingAsset common.Address
 	MinFunding      *big.Int
 	Attestors       []common.Address
 	Permissions     []Permission
+}
+
+// Record is an auto generated low-level Go binding around an user-defined struct.
+type Record struct {
+	ResourceId     [32]byte
+	Key            [][32]byte
+	StaticData     []byte
+	EncodedLengths [32]byte
+	DynamicData    []byte
+}
+
+// RecordKey is an auto generated low-level Go binding around an user-defined struct.
+type RecordKey struct {
+	ResourceId [32]byte
+	Key        [][32]byte
+}
+
+// Standing is an auto generated low-level Go binding around an user-defined struct.
+type Standing struct {
+	Voided    bool
+	Executed  bool
+	Vetoed    bool
+	Publisher common.Address
+	Deadline  uint64
+	Revision  uint64
+	Bond      *big.Int
 }
 
 // StateView is an auto generated low-level Go binding around an user-defined struct.
@@ -121,12 +178,44 @@ type StateView struct {
 	AppHash [32]byte
 }
 
+// Ticket is an auto generated low-level Go binding around an user-defined struct.
+type Ticket struct {
+	Number      *big.Int
+	World       common.Address
+	NamespaceId [32]byte
+	ModuleHash  [32]byte
+	ConfigHash  [32]byte
+	Revision    uint64
+	Block       *big.Int
+	OwnersHash  [32]byte
+	Snapshot    [32]byte
+	Seed        [32]byte
+}
+
+// TopUp is an auto generated low-level Go binding around an user-defined struct.
+type TopUp struct {
+	Participant uint8
+	AssetIndex  uint8
+	Amount      *big.Int
+}
+
 // Update is an auto generated low-level Go binding around an user-defined struct.
 type Update struct {
 	ChannelId   [32]byte
 	Seq         uint64
 	JournalRoot [32]byte
 	StateHash   [32]byte
+}
+
+// Witness is an auto generated low-level Go binding around an user-defined struct.
+type Witness struct {
+	Index             uint64
+	Entry             []byte
+	StateHash         [32]byte
+	Proof             [][32]byte
+	PreviousEventHash [32]byte
+	PreviousProof     [][32]byte
+	PreviousState     []byte
 }
 
 // AdjudicatorMetaData contains all meta data concerning the Adjudicator contract.
@@ -1916,11 +2005,1062 @@ func (adjudicator *Adjudicator) UnpackZeroPayeeError(raw []byte) (*AdjudicatorZe
 	return out, nil
 }
 
+// DerivationMetaData contains all meta data concerning the Derivation contract.
+var DerivationMetaData = bind.MetaData{
+	ABI: "[{\"type\":\"function\",\"name\":\"applyEvent\",\"inputs\":[{\"name\":\"params\",\"type\":\"tuple\",\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"funding\",\"type\":\"tuple[]\",\"internalType\":\"structFunding[]\",\"components\":[{\"name\":\"asset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"amounts\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}]},{\"name\":\"topUps\",\"type\":\"tuple[]\",\"internalType\":\"structTopUp[]\",\"components\":[{\"name\":\"participant\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"assetIndex\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"amount\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"name\":\"state\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"seq\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"e\",\"type\":\"tuple\",\"internalType\":\"structEvent\",\"components\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"author\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"notAfter\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"timestamp\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"payload\",\"type\":\"bytes\",\"internalType\":\"bytes\"}]}],\"outputs\":[{\"name\":\"status\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"next\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"nextHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"applyTimeout\",\"inputs\":[{\"name\":\"params\",\"type\":\"tuple\",\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"funding\",\"type\":\"tuple[]\",\"internalType\":\"structFunding[]\",\"components\":[{\"name\":\"asset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"amounts\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}]},{\"name\":\"topUps\",\"type\":\"tuple[]\",\"internalType\":\"structTopUp[]\",\"components\":[{\"name\":\"participant\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"assetIndex\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"amount\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"name\":\"state\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"seq\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"time\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"outputs\":[{\"name\":\"status\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"next\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"nextHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"applyTopUp\",\"inputs\":[{\"name\":\"params\",\"type\":\"tuple\",\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"funding\",\"type\":\"tuple[]\",\"internalType\":\"structFunding[]\",\"components\":[{\"name\":\"asset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"amounts\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}]},{\"name\":\"topUps\",\"type\":\"tuple[]\",\"internalType\":\"structTopUp[]\",\"components\":[{\"name\":\"participant\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"assetIndex\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"amount\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"name\":\"state\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"seq\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"index\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"outputs\":[{\"name\":\"status\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"next\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"nextHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"effects\",\"inputs\":[{\"name\":\"params\",\"type\":\"tuple\",\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"funding\",\"type\":\"tuple[]\",\"internalType\":\"structFunding[]\",\"components\":[{\"name\":\"asset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"amounts\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}]},{\"name\":\"state\",\"type\":\"bytes\",\"internalType\":\"bytes\"}],\"outputs\":[{\"name\":\"status\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"list\",\"type\":\"tuple[]\",\"internalType\":\"structEffect[]\",\"components\":[{\"name\":\"op\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"resourceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"key\",\"type\":\"bytes32[]\",\"internalType\":\"bytes32[]\"},{\"name\":\"data\",\"type\":\"bytes\",\"internalType\":\"bytes\"}]}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"genesis\",\"inputs\":[{\"name\":\"params\",\"type\":\"tuple\",\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"funding\",\"type\":\"tuple[]\",\"internalType\":\"structFunding[]\",\"components\":[{\"name\":\"asset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"amounts\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}]},{\"name\":\"genesisInput\",\"type\":\"bytes\",\"internalType\":\"bytes\"}],\"outputs\":[{\"name\":\"status\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"state\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"stateHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"machine\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"registry\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"stateHash\",\"inputs\":[{\"name\":\"params\",\"type\":\"tuple\",\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"funding\",\"type\":\"tuple[]\",\"internalType\":\"structFunding[]\",\"components\":[{\"name\":\"asset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"amounts\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}]},{\"name\":\"state\",\"type\":\"bytes\",\"internalType\":\"bytes\"}],\"outputs\":[{\"name\":\"\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"stateMutability\":\"pure\"},{\"type\":\"error\",\"name\":\"BadState\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"MachineOutOfGas\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NoModule\",\"inputs\":[]}]",
+	ID:  "Derivation",
+}
+
+// Derivation is an auto generated Go binding around an Ethereum contract.
+type Derivation struct {
+	abi abi.ABI
+}
+
+// NewDerivation creates a new instance of Derivation.
+func NewDerivation() *Derivation {
+	parsed, err := DerivationMetaData.ParseABI()
+	if err != nil {
+		panic(errors.New("invalid ABI: " + err.Error()))
+	}
+	return &Derivation{abi: *parsed}
+}
+
+// Instance creates a wrapper for a deployed contract instance at the given address.
+// Use this to create the instance object passed to abigen v2 library functions Call, Transact, etc.
+func (c *Derivation) Instance(backend bind.ContractBackend, addr common.Address) *bind.BoundContract {
+	return bind.NewBoundContract(addr, c.abi, backend, backend, backend)
+}
+
+// PackApplyEvent is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xdfca49ab.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function applyEvent((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, (uint8,uint8,uint256)[] topUps, bytes state, uint64 seq, (bytes32,uint8,uint64,uint64,uint64,bytes) e) view returns(uint8 status, bytes next, bytes32 nextHash)
+func (derivation *Derivation) PackApplyEvent(params Params, funding []Funding, topUps []TopUp, state []byte, seq uint64, e Event) []byte {
+	enc, err := derivation.abi.Pack("applyEvent", params, funding, topUps, state, seq, e)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackApplyEvent is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xdfca49ab.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function applyEvent((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, (uint8,uint8,uint256)[] topUps, bytes state, uint64 seq, (bytes32,uint8,uint64,uint64,uint64,bytes) e) view returns(uint8 status, bytes next, bytes32 nextHash)
+func (derivation *Derivation) TryPackApplyEvent(params Params, funding []Funding, topUps []TopUp, state []byte, seq uint64, e Event) ([]byte, error) {
+	return derivation.abi.Pack("applyEvent", params, funding, topUps, state, seq, e)
+}
+
+// ApplyEventOutput serves as a container for the return parameters of contract
+// method ApplyEvent.
+type ApplyEventOutput struct {
+	Status   uint8
+	Next     []byte
+	NextHash [32]byte
+}
+
+// UnpackApplyEvent is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xdfca49ab.
+//
+// Solidity: function applyEvent((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, (uint8,uint8,uint256)[] topUps, bytes state, uint64 seq, (bytes32,uint8,uint64,uint64,uint64,bytes) e) view returns(uint8 status, bytes next, bytes32 nextHash)
+func (derivation *Derivation) UnpackApplyEvent(data []byte) (ApplyEventOutput, error) {
+	out, err := derivation.abi.Unpack("applyEvent", data)
+	outstruct := new(ApplyEventOutput)
+	if err != nil {
+		return *outstruct, err
+	}
+	outstruct.Status = *abi.ConvertType(out[0], new(uint8)).(*uint8)
+	outstruct.Next = *abi.ConvertType(out[1], new([]byte)).(*[]byte)
+	outstruct.NextHash = *abi.ConvertType(out[2], new([32]byte)).(*[32]byte)
+	return *outstruct, nil
+}
+
+// PackApplyTimeout is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xbd54752e.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function applyTimeout((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, (uint8,uint8,uint256)[] topUps, bytes state, uint64 seq, uint64 time) view returns(uint8 status, bytes next, bytes32 nextHash)
+func (derivation *Derivation) PackApplyTimeout(params Params, funding []Funding, topUps []TopUp, state []byte, seq uint64, time uint64) []byte {
+	enc, err := derivation.abi.Pack("applyTimeout", params, funding, topUps, state, seq, time)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackApplyTimeout is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xbd54752e.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function applyTimeout((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, (uint8,uint8,uint256)[] topUps, bytes state, uint64 seq, uint64 time) view returns(uint8 status, bytes next, bytes32 nextHash)
+func (derivation *Derivation) TryPackApplyTimeout(params Params, funding []Funding, topUps []TopUp, state []byte, seq uint64, time uint64) ([]byte, error) {
+	return derivation.abi.Pack("applyTimeout", params, funding, topUps, state, seq, time)
+}
+
+// ApplyTimeoutOutput serves as a container for the return parameters of contract
+// method ApplyTimeout.
+type ApplyTimeoutOutput struct {
+	Status   uint8
+	Next     []byte
+	NextHash [32]byte
+}
+
+// UnpackApplyTimeout is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xbd54752e.
+//
+// Solidity: function applyTimeout((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, (uint8,uint8,uint256)[] topUps, bytes state, uint64 seq, uint64 time) view returns(uint8 status, bytes next, bytes32 nextHash)
+func (derivation *Derivation) UnpackApplyTimeout(data []byte) (ApplyTimeoutOutput, error) {
+	out, err := derivation.abi.Unpack("applyTimeout", data)
+	outstruct := new(ApplyTimeoutOutput)
+	if err != nil {
+		return *outstruct, err
+	}
+	outstruct.Status = *abi.ConvertType(out[0], new(uint8)).(*uint8)
+	outstruct.Next = *abi.ConvertType(out[1], new([]byte)).(*[]byte)
+	outstruct.NextHash = *abi.ConvertType(out[2], new([32]byte)).(*[32]byte)
+	return *outstruct, nil
+}
+
+// PackApplyTopUp is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xa7137358.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function applyTopUp((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, (uint8,uint8,uint256)[] topUps, bytes state, uint64 seq, uint32 index) view returns(uint8 status, bytes next, bytes32 nextHash)
+func (derivation *Derivation) PackApplyTopUp(params Params, funding []Funding, topUps []TopUp, state []byte, seq uint64, index uint32) []byte {
+	enc, err := derivation.abi.Pack("applyTopUp", params, funding, topUps, state, seq, index)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackApplyTopUp is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xa7137358.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function applyTopUp((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, (uint8,uint8,uint256)[] topUps, bytes state, uint64 seq, uint32 index) view returns(uint8 status, bytes next, bytes32 nextHash)
+func (derivation *Derivation) TryPackApplyTopUp(params Params, funding []Funding, topUps []TopUp, state []byte, seq uint64, index uint32) ([]byte, error) {
+	return derivation.abi.Pack("applyTopUp", params, funding, topUps, state, seq, index)
+}
+
+// ApplyTopUpOutput serves as a container for the return parameters of contract
+// method ApplyTopUp.
+type ApplyTopUpOutput struct {
+	Status   uint8
+	Next     []byte
+	NextHash [32]byte
+}
+
+// UnpackApplyTopUp is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xa7137358.
+//
+// Solidity: function applyTopUp((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, (uint8,uint8,uint256)[] topUps, bytes state, uint64 seq, uint32 index) view returns(uint8 status, bytes next, bytes32 nextHash)
+func (derivation *Derivation) UnpackApplyTopUp(data []byte) (ApplyTopUpOutput, error) {
+	out, err := derivation.abi.Unpack("applyTopUp", data)
+	outstruct := new(ApplyTopUpOutput)
+	if err != nil {
+		return *outstruct, err
+	}
+	outstruct.Status = *abi.ConvertType(out[0], new(uint8)).(*uint8)
+	outstruct.Next = *abi.ConvertType(out[1], new([]byte)).(*[]byte)
+	outstruct.NextHash = *abi.ConvertType(out[2], new([32]byte)).(*[32]byte)
+	return *outstruct, nil
+}
+
+// PackEffects is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xec4fca23.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function effects((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, bytes state) view returns(uint8 status, (uint8,bytes32,bytes32[],bytes)[] list)
+func (derivation *Derivation) PackEffects(params Params, funding []Funding, state []byte) []byte {
+	enc, err := derivation.abi.Pack("effects", params, funding, state)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackEffects is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xec4fca23.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function effects((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, bytes state) view returns(uint8 status, (uint8,bytes32,bytes32[],bytes)[] list)
+func (derivation *Derivation) TryPackEffects(params Params, funding []Funding, state []byte) ([]byte, error) {
+	return derivation.abi.Pack("effects", params, funding, state)
+}
+
+// EffectsOutput serves as a container for the return parameters of contract
+// method Effects.
+type EffectsOutput struct {
+	Status uint8
+	List   []Effect
+}
+
+// UnpackEffects is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xec4fca23.
+//
+// Solidity: function effects((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, bytes state) view returns(uint8 status, (uint8,bytes32,bytes32[],bytes)[] list)
+func (derivation *Derivation) UnpackEffects(data []byte) (EffectsOutput, error) {
+	out, err := derivation.abi.Unpack("effects", data)
+	outstruct := new(EffectsOutput)
+	if err != nil {
+		return *outstruct, err
+	}
+	outstruct.Status = *abi.ConvertType(out[0], new(uint8)).(*uint8)
+	outstruct.List = *abi.ConvertType(out[1], new([]Effect)).(*[]Effect)
+	return *outstruct, nil
+}
+
+// PackGenesis is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x6869bb7a.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function genesis((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, bytes genesisInput) view returns(uint8 status, bytes state, bytes32 stateHash)
+func (derivation *Derivation) PackGenesis(params Params, funding []Funding, genesisInput []byte) []byte {
+	enc, err := derivation.abi.Pack("genesis", params, funding, genesisInput)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackGenesis is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x6869bb7a.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function genesis((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, bytes genesisInput) view returns(uint8 status, bytes state, bytes32 stateHash)
+func (derivation *Derivation) TryPackGenesis(params Params, funding []Funding, genesisInput []byte) ([]byte, error) {
+	return derivation.abi.Pack("genesis", params, funding, genesisInput)
+}
+
+// GenesisOutput serves as a container for the return parameters of contract
+// method Genesis.
+type GenesisOutput struct {
+	Status    uint8
+	State     []byte
+	StateHash [32]byte
+}
+
+// UnpackGenesis is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x6869bb7a.
+//
+// Solidity: function genesis((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, bytes genesisInput) view returns(uint8 status, bytes state, bytes32 stateHash)
+func (derivation *Derivation) UnpackGenesis(data []byte) (GenesisOutput, error) {
+	out, err := derivation.abi.Unpack("genesis", data)
+	outstruct := new(GenesisOutput)
+	if err != nil {
+		return *outstruct, err
+	}
+	outstruct.Status = *abi.ConvertType(out[0], new(uint8)).(*uint8)
+	outstruct.State = *abi.ConvertType(out[1], new([]byte)).(*[]byte)
+	outstruct.StateHash = *abi.ConvertType(out[2], new([32]byte)).(*[32]byte)
+	return *outstruct, nil
+}
+
+// PackMachine is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x75c60225.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function machine() view returns(address)
+func (derivation *Derivation) PackMachine() []byte {
+	enc, err := derivation.abi.Pack("machine")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackMachine is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x75c60225.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function machine() view returns(address)
+func (derivation *Derivation) TryPackMachine() ([]byte, error) {
+	return derivation.abi.Pack("machine")
+}
+
+// UnpackMachine is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x75c60225.
+//
+// Solidity: function machine() view returns(address)
+func (derivation *Derivation) UnpackMachine(data []byte) (common.Address, error) {
+	out, err := derivation.abi.Unpack("machine", data)
+	if err != nil {
+		return *new(common.Address), err
+	}
+	out0 := *abi.ConvertType(out[0], new(common.Address)).(*common.Address)
+	return out0, nil
+}
+
+// PackRegistry is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x7b103999.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function registry() view returns(address)
+func (derivation *Derivation) PackRegistry() []byte {
+	enc, err := derivation.abi.Pack("registry")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackRegistry is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x7b103999.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function registry() view returns(address)
+func (derivation *Derivation) TryPackRegistry() ([]byte, error) {
+	return derivation.abi.Pack("registry")
+}
+
+// UnpackRegistry is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x7b103999.
+//
+// Solidity: function registry() view returns(address)
+func (derivation *Derivation) UnpackRegistry(data []byte) (common.Address, error) {
+	out, err := derivation.abi.Unpack("registry", data)
+	if err != nil {
+		return *new(common.Address), err
+	}
+	out0 := *abi.ConvertType(out[0], new(common.Address)).(*common.Address)
+	return out0, nil
+}
+
+// PackStateHash is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x782aac38.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function stateHash((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, bytes state) pure returns(bytes32)
+func (derivation *Derivation) PackStateHash(params Params, funding []Funding, state []byte) []byte {
+	enc, err := derivation.abi.Pack("stateHash", params, funding, state)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackStateHash is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x782aac38.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function stateHash((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, bytes state) pure returns(bytes32)
+func (derivation *Derivation) TryPackStateHash(params Params, funding []Funding, state []byte) ([]byte, error) {
+	return derivation.abi.Pack("stateHash", params, funding, state)
+}
+
+// UnpackStateHash is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x782aac38.
+//
+// Solidity: function stateHash((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, bytes state) pure returns(bytes32)
+func (derivation *Derivation) UnpackStateHash(data []byte) ([32]byte, error) {
+	out, err := derivation.abi.Unpack("stateHash", data)
+	if err != nil {
+		return *new([32]byte), err
+	}
+	out0 := *abi.ConvertType(out[0], new([32]byte)).(*[32]byte)
+	return out0, nil
+}
+
+// UnpackError attempts to decode the provided error data using user-defined
+// error definitions.
+func (derivation *Derivation) UnpackError(raw []byte) (any, error) {
+	if bytes.Equal(raw[:4], derivation.abi.Errors["BadState"].ID.Bytes()[:4]) {
+		return derivation.UnpackBadStateError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], derivation.abi.Errors["MachineOutOfGas"].ID.Bytes()[:4]) {
+		return derivation.UnpackMachineOutOfGasError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], derivation.abi.Errors["NoModule"].ID.Bytes()[:4]) {
+		return derivation.UnpackNoModuleError(raw[4:])
+	}
+	return nil, errors.New("Unknown error")
+}
+
+// DerivationBadState represents a BadState error raised by the Derivation contract.
+type DerivationBadState struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error BadState()
+func DerivationBadStateErrorID() common.Hash {
+	return common.HexToHash("0x8523b62af6d70434ae3ca348121ede9c92decc44ee6b5baf0f0b5d000ef8dfcf")
+}
+
+// UnpackBadStateError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error BadState()
+func (derivation *Derivation) UnpackBadStateError(raw []byte) (*DerivationBadState, error) {
+	out := new(DerivationBadState)
+	if err := derivation.abi.UnpackIntoInterface(out, "BadState", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DerivationMachineOutOfGas represents a MachineOutOfGas error raised by the Derivation contract.
+type DerivationMachineOutOfGas struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error MachineOutOfGas()
+func DerivationMachineOutOfGasErrorID() common.Hash {
+	return common.HexToHash("0x0bb26f07bd91fcaa63cc1754c9960d6c025770892590d6b310c72eabd7c9f8a4")
+}
+
+// UnpackMachineOutOfGasError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error MachineOutOfGas()
+func (derivation *Derivation) UnpackMachineOutOfGasError(raw []byte) (*DerivationMachineOutOfGas, error) {
+	out := new(DerivationMachineOutOfGas)
+	if err := derivation.abi.UnpackIntoInterface(out, "MachineOutOfGas", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// DerivationNoModule represents a NoModule error raised by the Derivation contract.
+type DerivationNoModule struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error NoModule()
+func DerivationNoModuleErrorID() common.Hash {
+	return common.HexToHash("0xf9505712e30315633fe371f9a29be45a314a9e92b1321a975cb0c1e99ca7bc45")
+}
+
+// UnpackNoModuleError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error NoModule()
+func (derivation *Derivation) UnpackNoModuleError(raw []byte) (*DerivationNoModule, error) {
+	out := new(DerivationNoModule)
+	if err := derivation.abi.UnpackIntoInterface(out, "NoModule", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ModuleRegistryMetaData contains all meta data concerning the ModuleRegistry contract.
+var ModuleRegistryMetaData = bind.MetaData{
+	ABI: "[{\"type\":\"function\",\"name\":\"gasBound\",\"inputs\":[{\"name\":\"fuelLimit\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"pageLimit\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"programBytes\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"outputs\":[{\"name\":\"\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"pure\"},{\"type\":\"function\",\"name\":\"isRegistered\",\"inputs\":[{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[{\"name\":\"\",\"type\":\"bool\",\"internalType\":\"bool\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"moduleOf\",\"inputs\":[{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[{\"name\":\"manifest\",\"type\":\"tuple\",\"internalType\":\"structManifest\",\"components\":[{\"name\":\"programHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fuelLimit\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"pageLimit\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"maxEvents\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"flags\",\"type\":\"uint8\",\"internalType\":\"uint8\"}]},{\"name\":\"chunks\",\"type\":\"address[]\",\"internalType\":\"address[]\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"programOf\",\"inputs\":[{\"name\":\"programHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[{\"name\":\"chunks\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"size\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"registerModule\",\"inputs\":[{\"name\":\"manifest\",\"type\":\"tuple\",\"internalType\":\"structManifest\",\"components\":[{\"name\":\"programHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fuelLimit\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"pageLimit\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"maxEvents\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"flags\",\"type\":\"uint8\",\"internalType\":\"uint8\"}]}],\"outputs\":[{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"registerProgram\",\"inputs\":[{\"name\":\"chunks\",\"type\":\"address[]\",\"internalType\":\"address[]\"}],\"outputs\":[{\"name\":\"programHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"store\",\"inputs\":[{\"name\":\"data\",\"type\":\"bytes\",\"internalType\":\"bytes\"}],\"outputs\":[{\"name\":\"chunk\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"nonpayable\"},{\"type\":\"event\",\"name\":\"ChunkStored\",\"inputs\":[{\"name\":\"chunk\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"size\",\"type\":\"uint256\",\"indexed\":false,\"internalType\":\"uint256\"}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"ModuleRegistered\",\"inputs\":[{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"indexed\":true,\"internalType\":\"bytes32\"},{\"name\":\"manifest\",\"type\":\"tuple\",\"indexed\":false,\"internalType\":\"structManifest\",\"components\":[{\"name\":\"programHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fuelLimit\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"pageLimit\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"maxEvents\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"flags\",\"type\":\"uint8\",\"internalType\":\"uint8\"}]}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"ProgramRegistered\",\"inputs\":[{\"name\":\"programHash\",\"type\":\"bytes32\",\"indexed\":true,\"internalType\":\"bytes32\"},{\"name\":\"size\",\"type\":\"uint256\",\"indexed\":false,\"internalType\":\"uint256\"},{\"name\":\"chunks\",\"type\":\"address[]\",\"indexed\":false,\"internalType\":\"address[]\"}],\"anonymous\":false},{\"type\":\"error\",\"name\":\"BadChunkSize\",\"inputs\":[{\"name\":\"size\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"BadChunks\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"BadManifest\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotAChunk\",\"inputs\":[{\"name\":\"chunk\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"type\":\"error\",\"name\":\"TooExpensive\",\"inputs\":[{\"name\":\"gas\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"UnknownModule\",\"inputs\":[{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}]},{\"type\":\"error\",\"name\":\"UnknownProgram\",\"inputs\":[{\"name\":\"programHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}]}]",
+	ID:  "ModuleRegistry",
+}
+
+// ModuleRegistry is an auto generated Go binding around an Ethereum contract.
+type ModuleRegistry struct {
+	abi abi.ABI
+}
+
+// NewModuleRegistry creates a new instance of ModuleRegistry.
+func NewModuleRegistry() *ModuleRegistry {
+	parsed, err := ModuleRegistryMetaData.ParseABI()
+	if err != nil {
+		panic(errors.New("invalid ABI: " + err.Error()))
+	}
+	return &ModuleRegistry{abi: *parsed}
+}
+
+// Instance creates a wrapper for a deployed contract instance at the given address.
+// Use this to create the instance object passed to abigen v2 library functions Call, Transact, etc.
+func (c *ModuleRegistry) Instance(backend bind.ContractBackend, addr common.Address) *bind.BoundContract {
+	return bind.NewBoundContract(addr, c.abi, backend, backend, backend)
+}
+
+// PackGasBound is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x70ae129d.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function gasBound(uint64 fuelLimit, uint32 pageLimit, uint256 programBytes) pure returns(uint256)
+func (moduleRegistry *ModuleRegistry) PackGasBound(fuelLimit uint64, pageLimit uint32, programBytes *big.Int) []byte {
+	enc, err := moduleRegistry.abi.Pack("gasBound", fuelLimit, pageLimit, programBytes)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackGasBound is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x70ae129d.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function gasBound(uint64 fuelLimit, uint32 pageLimit, uint256 programBytes) pure returns(uint256)
+func (moduleRegistry *ModuleRegistry) TryPackGasBound(fuelLimit uint64, pageLimit uint32, programBytes *big.Int) ([]byte, error) {
+	return moduleRegistry.abi.Pack("gasBound", fuelLimit, pageLimit, programBytes)
+}
+
+// UnpackGasBound is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x70ae129d.
+//
+// Solidity: function gasBound(uint64 fuelLimit, uint32 pageLimit, uint256 programBytes) pure returns(uint256)
+func (moduleRegistry *ModuleRegistry) UnpackGasBound(data []byte) (*big.Int, error) {
+	out, err := moduleRegistry.abi.Unpack("gasBound", data)
+	if err != nil {
+		return new(big.Int), err
+	}
+	out0 := abi.ConvertType(out[0], new(big.Int)).(*big.Int)
+	return out0, nil
+}
+
+// PackIsRegistered is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x27258b22.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function isRegistered(bytes32 moduleHash) view returns(bool)
+func (moduleRegistry *ModuleRegistry) PackIsRegistered(moduleHash [32]byte) []byte {
+	enc, err := moduleRegistry.abi.Pack("isRegistered", moduleHash)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackIsRegistered is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x27258b22.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function isRegistered(bytes32 moduleHash) view returns(bool)
+func (moduleRegistry *ModuleRegistry) TryPackIsRegistered(moduleHash [32]byte) ([]byte, error) {
+	return moduleRegistry.abi.Pack("isRegistered", moduleHash)
+}
+
+// UnpackIsRegistered is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x27258b22.
+//
+// Solidity: function isRegistered(bytes32 moduleHash) view returns(bool)
+func (moduleRegistry *ModuleRegistry) UnpackIsRegistered(data []byte) (bool, error) {
+	out, err := moduleRegistry.abi.Unpack("isRegistered", data)
+	if err != nil {
+		return *new(bool), err
+	}
+	out0 := *abi.ConvertType(out[0], new(bool)).(*bool)
+	return out0, nil
+}
+
+// PackModuleOf is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x31b4a958.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function moduleOf(bytes32 moduleHash) view returns((bytes32,uint64,uint32,uint32,uint8) manifest, address[] chunks)
+func (moduleRegistry *ModuleRegistry) PackModuleOf(moduleHash [32]byte) []byte {
+	enc, err := moduleRegistry.abi.Pack("moduleOf", moduleHash)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackModuleOf is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x31b4a958.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function moduleOf(bytes32 moduleHash) view returns((bytes32,uint64,uint32,uint32,uint8) manifest, address[] chunks)
+func (moduleRegistry *ModuleRegistry) TryPackModuleOf(moduleHash [32]byte) ([]byte, error) {
+	return moduleRegistry.abi.Pack("moduleOf", moduleHash)
+}
+
+// ModuleOfOutput serves as a container for the return parameters of contract
+// method ModuleOf.
+type ModuleOfOutput struct {
+	Manifest Manifest
+	Chunks   []common.Address
+}
+
+// UnpackModuleOf is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x31b4a958.
+//
+// Solidity: function moduleOf(bytes32 moduleHash) view returns((bytes32,uint64,uint32,uint32,uint8) manifest, address[] chunks)
+func (moduleRegistry *ModuleRegistry) UnpackModuleOf(data []byte) (ModuleOfOutput, error) {
+	out, err := moduleRegistry.abi.Unpack("moduleOf", data)
+	outstruct := new(ModuleOfOutput)
+	if err != nil {
+		return *outstruct, err
+	}
+	outstruct.Manifest = *abi.ConvertType(out[0], new(Manifest)).(*Manifest)
+	outstruct.Chunks = *abi.ConvertType(out[1], new([]common.Address)).(*[]common.Address)
+	return *outstruct, nil
+}
+
+// PackProgramOf is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x473ca926.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function programOf(bytes32 programHash) view returns(address[] chunks, uint256 size)
+func (moduleRegistry *ModuleRegistry) PackProgramOf(programHash [32]byte) []byte {
+	enc, err := moduleRegistry.abi.Pack("programOf", programHash)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackProgramOf is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x473ca926.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function programOf(bytes32 programHash) view returns(address[] chunks, uint256 size)
+func (moduleRegistry *ModuleRegistry) TryPackProgramOf(programHash [32]byte) ([]byte, error) {
+	return moduleRegistry.abi.Pack("programOf", programHash)
+}
+
+// ProgramOfOutput serves as a container for the return parameters of contract
+// method ProgramOf.
+type ProgramOfOutput struct {
+	Chunks []common.Address
+	Size   *big.Int
+}
+
+// UnpackProgramOf is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x473ca926.
+//
+// Solidity: function programOf(bytes32 programHash) view returns(address[] chunks, uint256 size)
+func (moduleRegistry *ModuleRegistry) UnpackProgramOf(data []byte) (ProgramOfOutput, error) {
+	out, err := moduleRegistry.abi.Unpack("programOf", data)
+	outstruct := new(ProgramOfOutput)
+	if err != nil {
+		return *outstruct, err
+	}
+	outstruct.Chunks = *abi.ConvertType(out[0], new([]common.Address)).(*[]common.Address)
+	outstruct.Size = abi.ConvertType(out[1], new(big.Int)).(*big.Int)
+	return *outstruct, nil
+}
+
+// PackRegisterModule is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x44d3511e.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function registerModule((bytes32,uint64,uint32,uint32,uint8) manifest) returns(bytes32 moduleHash)
+func (moduleRegistry *ModuleRegistry) PackRegisterModule(manifest Manifest) []byte {
+	enc, err := moduleRegistry.abi.Pack("registerModule", manifest)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackRegisterModule is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x44d3511e.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function registerModule((bytes32,uint64,uint32,uint32,uint8) manifest) returns(bytes32 moduleHash)
+func (moduleRegistry *ModuleRegistry) TryPackRegisterModule(manifest Manifest) ([]byte, error) {
+	return moduleRegistry.abi.Pack("registerModule", manifest)
+}
+
+// UnpackRegisterModule is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x44d3511e.
+//
+// Solidity: function registerModule((bytes32,uint64,uint32,uint32,uint8) manifest) returns(bytes32 moduleHash)
+func (moduleRegistry *ModuleRegistry) UnpackRegisterModule(data []byte) ([32]byte, error) {
+	out, err := moduleRegistry.abi.Unpack("registerModule", data)
+	if err != nil {
+		return *new([32]byte), err
+	}
+	out0 := *abi.ConvertType(out[0], new([32]byte)).(*[32]byte)
+	return out0, nil
+}
+
+// PackRegisterProgram is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x165f3abf.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function registerProgram(address[] chunks) returns(bytes32 programHash)
+func (moduleRegistry *ModuleRegistry) PackRegisterProgram(chunks []common.Address) []byte {
+	enc, err := moduleRegistry.abi.Pack("registerProgram", chunks)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackRegisterProgram is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x165f3abf.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function registerProgram(address[] chunks) returns(bytes32 programHash)
+func (moduleRegistry *ModuleRegistry) TryPackRegisterProgram(chunks []common.Address) ([]byte, error) {
+	return moduleRegistry.abi.Pack("registerProgram", chunks)
+}
+
+// UnpackRegisterProgram is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x165f3abf.
+//
+// Solidity: function registerProgram(address[] chunks) returns(bytes32 programHash)
+func (moduleRegistry *ModuleRegistry) UnpackRegisterProgram(data []byte) ([32]byte, error) {
+	out, err := moduleRegistry.abi.Unpack("registerProgram", data)
+	if err != nil {
+		return *new([32]byte), err
+	}
+	out0 := *abi.ConvertType(out[0], new([32]byte)).(*[32]byte)
+	return out0, nil
+}
+
+// PackStore is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xb374012b.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function store(bytes data) returns(address chunk)
+func (moduleRegistry *ModuleRegistry) PackStore(data []byte) []byte {
+	enc, err := moduleRegistry.abi.Pack("store", data)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackStore is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xb374012b.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function store(bytes data) returns(address chunk)
+func (moduleRegistry *ModuleRegistry) TryPackStore(data []byte) ([]byte, error) {
+	return moduleRegistry.abi.Pack("store", data)
+}
+
+// UnpackStore is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xb374012b.
+//
+// Solidity: function store(bytes data) returns(address chunk)
+func (moduleRegistry *ModuleRegistry) UnpackStore(data []byte) (common.Address, error) {
+	out, err := moduleRegistry.abi.Unpack("store", data)
+	if err != nil {
+		return *new(common.Address), err
+	}
+	out0 := *abi.ConvertType(out[0], new(common.Address)).(*common.Address)
+	return out0, nil
+}
+
+// ModuleRegistryChunkStored represents a ChunkStored event raised by the ModuleRegistry contract.
+type ModuleRegistryChunkStored struct {
+	Chunk common.Address
+	Size  *big.Int
+	Raw   *types.Log // Blockchain specific contextual infos
+}
+
+const ModuleRegistryChunkStoredEventName = "ChunkStored"
+
+// ContractEventName returns the user-defined event name.
+func (ModuleRegistryChunkStored) ContractEventName() string {
+	return ModuleRegistryChunkStoredEventName
+}
+
+// UnpackChunkStoredEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event ChunkStored(address indexed chunk, uint256 size)
+func (moduleRegistry *ModuleRegistry) UnpackChunkStoredEvent(log *types.Log) (*ModuleRegistryChunkStored, error) {
+	event := "ChunkStored"
+	if len(log.Topics) == 0 || log.Topics[0] != moduleRegistry.abi.Events[event].ID {
+		return nil, errors.New("event signature mismatch")
+	}
+	out := new(ModuleRegistryChunkStored)
+	if len(log.Data) > 0 {
+		if err := moduleRegistry.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range moduleRegistry.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// ModuleRegistryModuleRegistered represents a ModuleRegistered event raised by the ModuleRegistry contract.
+type ModuleRegistryModuleRegistered struct {
+	ModuleHash [32]byte
+	Manifest   Manifest
+	Raw        *types.Log // Blockchain specific contextual infos
+}
+
+const ModuleRegistryModuleRegisteredEventName = "ModuleRegistered"
+
+// ContractEventName returns the user-defined event name.
+func (ModuleRegistryModuleRegistered) ContractEventName() string {
+	return ModuleRegistryModuleRegisteredEventName
+}
+
+// UnpackModuleRegisteredEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event ModuleRegistered(bytes32 indexed moduleHash, (bytes32,uint64,uint32,uint32,uint8) manifest)
+func (moduleRegistry *ModuleRegistry) UnpackModuleRegisteredEvent(log *types.Log) (*ModuleRegistryModuleRegistered, error) {
+	event := "ModuleRegistered"
+	if len(log.Topics) == 0 || log.Topics[0] != moduleRegistry.abi.Events[event].ID {
+		return nil, errors.New("event signature mismatch")
+	}
+	out := new(ModuleRegistryModuleRegistered)
+	if len(log.Data) > 0 {
+		if err := moduleRegistry.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range moduleRegistry.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// ModuleRegistryProgramRegistered represents a ProgramRegistered event raised by the ModuleRegistry contract.
+type ModuleRegistryProgramRegistered struct {
+	ProgramHash [32]byte
+	Size        *big.Int
+	Chunks      []common.Address
+	Raw         *types.Log // Blockchain specific contextual infos
+}
+
+const ModuleRegistryProgramRegisteredEventName = "ProgramRegistered"
+
+// ContractEventName returns the user-defined event name.
+func (ModuleRegistryProgramRegistered) ContractEventName() string {
+	return ModuleRegistryProgramRegisteredEventName
+}
+
+// UnpackProgramRegisteredEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event ProgramRegistered(bytes32 indexed programHash, uint256 size, address[] chunks)
+func (moduleRegistry *ModuleRegistry) UnpackProgramRegisteredEvent(log *types.Log) (*ModuleRegistryProgramRegistered, error) {
+	event := "ProgramRegistered"
+	if len(log.Topics) == 0 || log.Topics[0] != moduleRegistry.abi.Events[event].ID {
+		return nil, errors.New("event signature mismatch")
+	}
+	out := new(ModuleRegistryProgramRegistered)
+	if len(log.Data) > 0 {
+		if err := moduleRegistry.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range moduleRegistry.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// UnpackError attempts to decode the provided error data using user-defined
+// error definitions.
+func (moduleRegistry *ModuleRegistry) UnpackError(raw []byte) (any, error) {
+	if bytes.Equal(raw[:4], moduleRegistry.abi.Errors["BadChunkSize"].ID.Bytes()[:4]) {
+		return moduleRegistry.UnpackBadChunkSizeError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], moduleRegistry.abi.Errors["BadChunks"].ID.Bytes()[:4]) {
+		return moduleRegistry.UnpackBadChunksError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], moduleRegistry.abi.Errors["BadManifest"].ID.Bytes()[:4]) {
+		return moduleRegistry.UnpackBadManifestError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], moduleRegistry.abi.Errors["NotAChunk"].ID.Bytes()[:4]) {
+		return moduleRegistry.UnpackNotAChunkError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], moduleRegistry.abi.Errors["TooExpensive"].ID.Bytes()[:4]) {
+		return moduleRegistry.UnpackTooExpensiveError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], moduleRegistry.abi.Errors["UnknownModule"].ID.Bytes()[:4]) {
+		return moduleRegistry.UnpackUnknownModuleError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], moduleRegistry.abi.Errors["UnknownProgram"].ID.Bytes()[:4]) {
+		return moduleRegistry.UnpackUnknownProgramError(raw[4:])
+	}
+	return nil, errors.New("Unknown error")
+}
+
+// ModuleRegistryBadChunkSize represents a BadChunkSize error raised by the ModuleRegistry contract.
+type ModuleRegistryBadChunkSize struct {
+	Size *big.Int
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error BadChunkSize(uint256 size)
+func ModuleRegistryBadChunkSizeErrorID() common.Hash {
+	return common.HexToHash("0x44cc4a76d42276795d641654423ca6db1b0ec8c280fc9f6f5102d44028371725")
+}
+
+// UnpackBadChunkSizeError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error BadChunkSize(uint256 size)
+func (moduleRegistry *ModuleRegistry) UnpackBadChunkSizeError(raw []byte) (*ModuleRegistryBadChunkSize, error) {
+	out := new(ModuleRegistryBadChunkSize)
+	if err := moduleRegistry.abi.UnpackIntoInterface(out, "BadChunkSize", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ModuleRegistryBadChunks represents a BadChunks error raised by the ModuleRegistry contract.
+type ModuleRegistryBadChunks struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error BadChunks()
+func ModuleRegistryBadChunksErrorID() common.Hash {
+	return common.HexToHash("0xa7efde27a5c334cbcc976ab64ceecc9b954662a29bed254ab5dcff0b07450425")
+}
+
+// UnpackBadChunksError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error BadChunks()
+func (moduleRegistry *ModuleRegistry) UnpackBadChunksError(raw []byte) (*ModuleRegistryBadChunks, error) {
+	out := new(ModuleRegistryBadChunks)
+	if err := moduleRegistry.abi.UnpackIntoInterface(out, "BadChunks", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ModuleRegistryBadManifest represents a BadManifest error raised by the ModuleRegistry contract.
+type ModuleRegistryBadManifest struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error BadManifest()
+func ModuleRegistryBadManifestErrorID() common.Hash {
+	return common.HexToHash("0xb1b7e167c15f76e3c1b9c9e43b67c67f856cb64ec17e4ad4729544589a20f730")
+}
+
+// UnpackBadManifestError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error BadManifest()
+func (moduleRegistry *ModuleRegistry) UnpackBadManifestError(raw []byte) (*ModuleRegistryBadManifest, error) {
+	out := new(ModuleRegistryBadManifest)
+	if err := moduleRegistry.abi.UnpackIntoInterface(out, "BadManifest", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ModuleRegistryNotAChunk represents a NotAChunk error raised by the ModuleRegistry contract.
+type ModuleRegistryNotAChunk struct {
+	Chunk common.Address
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error NotAChunk(address chunk)
+func ModuleRegistryNotAChunkErrorID() common.Hash {
+	return common.HexToHash("0x1e479929e96a35124d0183c141a8fc437ad99bff05e6ac505c87b004572b65f8")
+}
+
+// UnpackNotAChunkError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error NotAChunk(address chunk)
+func (moduleRegistry *ModuleRegistry) UnpackNotAChunkError(raw []byte) (*ModuleRegistryNotAChunk, error) {
+	out := new(ModuleRegistryNotAChunk)
+	if err := moduleRegistry.abi.UnpackIntoInterface(out, "NotAChunk", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ModuleRegistryTooExpensive represents a TooExpensive error raised by the ModuleRegistry contract.
+type ModuleRegistryTooExpensive struct {
+	Gas *big.Int
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error TooExpensive(uint256 gas)
+func ModuleRegistryTooExpensiveErrorID() common.Hash {
+	return common.HexToHash("0xc07aff1edd647060dfb5f2ecdb959e3d92acc5cb6941151ec83249e122cfb756")
+}
+
+// UnpackTooExpensiveError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error TooExpensive(uint256 gas)
+func (moduleRegistry *ModuleRegistry) UnpackTooExpensiveError(raw []byte) (*ModuleRegistryTooExpensive, error) {
+	out := new(ModuleRegistryTooExpensive)
+	if err := moduleRegistry.abi.UnpackIntoInterface(out, "TooExpensive", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ModuleRegistryUnknownModule represents a UnknownModule error raised by the ModuleRegistry contract.
+type ModuleRegistryUnknownModule struct {
+	ModuleHash [32]byte
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error UnknownModule(bytes32 moduleHash)
+func ModuleRegistryUnknownModuleErrorID() common.Hash {
+	return common.HexToHash("0xd4167f03e1b1d73dcd6d8ccdb85011ea61d49da5d3e1b28cbfa5040bf1887bdb")
+}
+
+// UnpackUnknownModuleError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error UnknownModule(bytes32 moduleHash)
+func (moduleRegistry *ModuleRegistry) UnpackUnknownModuleError(raw []byte) (*ModuleRegistryUnknownModule, error) {
+	out := new(ModuleRegistryUnknownModule)
+	if err := moduleRegistry.abi.UnpackIntoInterface(out, "UnknownModule", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ModuleRegistryUnknownProgram represents a UnknownProgram error raised by the ModuleRegistry contract.
+type ModuleRegistryUnknownProgram struct {
+	ProgramHash [32]byte
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error UnknownProgram(bytes32 programHash)
+func ModuleRegistryUnknownProgramErrorID() common.Hash {
+	return common.HexToHash("0x8700833fbd65b55e9c1c99f1914d7607c300af0cac075ba98f3b41a603b74b36")
+}
+
+// UnpackUnknownProgramError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error UnknownProgram(bytes32 programHash)
+func (moduleRegistry *ModuleRegistry) UnpackUnknownProgramError(raw []byte) (*ModuleRegistryUnknownProgram, error) {
+	out := new(ModuleRegistryUnknownProgram)
+	if err := moduleRegistry.abi.UnpackIntoInterface(out, "UnknownProgram", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MudSettlementMetaData contains all meta data concerning the MudSettlement contract.
 var MudSettlementMetaData = bind.MetaData{
-	ABI: "[{\"type\":\"constructor\",\"inputs\":[{\"name\":\"adjudicator_\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"adjudicator\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"isSettled\",\"inputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[{\"name\":\"\",\"type\":\"bool\",\"internalType\":\"bool\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"policyOf\",\"inputs\":[{\"name\":\"world\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"configHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[{\"name\":\"policy\",\"type\":\"tuple\",\"internalType\":\"structPolicy\",\"components\":[{\"name\":\"mode\",\"type\":\"uint8\",\"internalType\":\"enumMode\"},{\"name\":\"threshold\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"minFundingAsset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"minFunding\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"attestors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"permissions\",\"type\":\"tuple[]\",\"internalType\":\"structPermission[]\",\"components\":[{\"name\":\"resourceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"op\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"field\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"selector\",\"type\":\"bytes4\",\"internalType\":\"bytes4\"},{\"name\":\"maxIncrease\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"maxDecrease\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"perChannel\",\"type\":\"uint128\",\"internalType\":\"uint128\"}]}]},{\"name\":\"revision\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"policyRevision\",\"inputs\":[{\"name\":\"world\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"setPolicy\",\"inputs\":[{\"name\":\"world\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"configHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"policy\",\"type\":\"tuple\",\"internalType\":\"structPolicy\",\"components\":[{\"name\":\"mode\",\"type\":\"uint8\",\"internalType\":\"enumMode\"},{\"name\":\"threshold\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"minFundingAsset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"minFunding\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"attestors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"permissions\",\"type\":\"tuple[]\",\"internalType\":\"structPermission[]\",\"components\":[{\"name\":\"resourceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"op\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"field\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"selector\",\"type\":\"bytes4\",\"internalType\":\"bytes4\"},{\"name\":\"maxIncrease\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"maxDecrease\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"perChannel\",\"type\":\"uint128\",\"internalType\":\"uint128\"}]}]}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"settleAttested\",\"inputs\":[{\"name\":\"claim\",\"type\":\"tuple\",\"internalType\":\"structAttestedClaim\",\"components\":[{\"name\":\"params\",\"type\":\"tuple\",\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"funding\",\"type\":\"tuple[]\",\"internalType\":\"structFunding[]\",\"components\":[{\"name\":\"asset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"amounts\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}]},{\"name\":\"state\",\"type\":\"tuple\",\"internalType\":\"structStateView\",\"components\":[{\"name\":\"header\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"funds\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"appHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}]},{\"name\":\"genesisInput\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"effects\",\"type\":\"tuple[]\",\"internalType\":\"structEffect[]\",\"components\":[{\"name\":\"op\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"resourceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"key\",\"type\":\"bytes32[]\",\"internalType\":\"bytes32[]\"},{\"name\":\"data\",\"type\":\"bytes\",\"internalType\":\"bytes\"}]},{\"name\":\"joins\",\"type\":\"bytes[]\",\"internalType\":\"bytes[]\"},{\"name\":\"attestors\",\"type\":\"tuple[]\",\"internalType\":\"structAttestorSignature[]\",\"components\":[{\"name\":\"index\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"attestation\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"effects\",\"type\":\"bytes\",\"internalType\":\"bytes\"}]}]}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"event\",\"name\":\"PolicySet\",\"inputs\":[{\"name\":\"world\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"indexed\":true,\"internalType\":\"bytes32\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"indexed\":false,\"internalType\":\"bytes32\"},{\"name\":\"configHash\",\"type\":\"bytes32\",\"indexed\":false,\"internalType\":\"bytes32\"},{\"name\":\"revision\",\"type\":\"uint64\",\"indexed\":false,\"internalType\":\"uint64\"},{\"name\":\"policy\",\"type\":\"tuple\",\"indexed\":false,\"internalType\":\"structPolicy\",\"components\":[{\"name\":\"mode\",\"type\":\"uint8\",\"internalType\":\"enumMode\"},{\"name\":\"threshold\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"minFundingAsset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"minFunding\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"attestors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"permissions\",\"type\":\"tuple[]\",\"internalType\":\"structPermission[]\",\"components\":[{\"name\":\"resourceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"op\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"field\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"selector\",\"type\":\"bytes4\",\"internalType\":\"bytes4\"},{\"name\":\"maxIncrease\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"maxDecrease\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"perChannel\",\"type\":\"uint128\",\"internalType\":\"uint128\"}]}]}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"Settled\",\"inputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"indexed\":true,\"internalType\":\"bytes32\"},{\"name\":\"world\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"indexed\":false,\"internalType\":\"bytes32\"},{\"name\":\"effects\",\"type\":\"uint256\",\"indexed\":false,\"internalType\":\"uint256\"},{\"name\":\"revision\",\"type\":\"uint64\",\"indexed\":false,\"internalType\":\"uint64\"}],\"anonymous\":false},{\"type\":\"error\",\"name\":\"AlreadySettled\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"BadAttestorSignature\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"BadAttestors\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"BadEffect\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"BadHeader\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"BadLayout\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"BadNamespace\",\"inputs\":[{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}]},{\"type\":\"error\",\"name\":\"BadPermission\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"EffectNotAllowed\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"FundingTooSmall\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NoConsent\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"NoModule\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotAllowed\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotEnoughAttestors\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotFinal\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotNamespaceOwner\",\"inputs\":[{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"type\":\"error\",\"name\":\"OutOfRange\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"ReentrancyGuardReentrantCall\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"TicketNotZero\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"TooManyEffects\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongFunding\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongFunding\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongGenesis\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongJoinCount\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongState\",\"inputs\":[]}]",
+	ABI: "[{\"type\":\"function\",\"name\":\"adjudicator\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"derivation\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"isSettled\",\"inputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[{\"name\":\"\",\"type\":\"bool\",\"internalType\":\"bool\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"policies\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"publications\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"settleAttested\",\"inputs\":[{\"name\":\"claim\",\"type\":\"tuple\",\"internalType\":\"structClaim\",\"components\":[{\"name\":\"params\",\"type\":\"tuple\",\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"funding\",\"type\":\"tuple[]\",\"internalType\":\"structFunding[]\",\"components\":[{\"name\":\"asset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"amounts\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}]},{\"name\":\"state\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"genesisInput\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"joins\",\"type\":\"bytes[]\",\"internalType\":\"bytes[]\"},{\"name\":\"ticket\",\"type\":\"tuple\",\"internalType\":\"structTicket\",\"components\":[{\"name\":\"number\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"world\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"configHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"revision\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"block\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"ownersHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"snapshot\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"seed\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}]},{\"name\":\"snapshot\",\"type\":\"tuple[]\",\"internalType\":\"structRecord[]\",\"components\":[{\"name\":\"resourceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"key\",\"type\":\"bytes32[]\",\"internalType\":\"bytes32[]\"},{\"name\":\"staticData\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"encodedLengths\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"dynamicData\",\"type\":\"bytes\",\"internalType\":\"bytes\"}]}]},{\"name\":\"attestors\",\"type\":\"tuple[]\",\"internalType\":\"structAttestorSignature[]\",\"components\":[{\"name\":\"index\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"attestation\",\"type\":\"bytes\",\"internalType\":\"bytes\"}]}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"settleExecuted\",\"inputs\":[{\"name\":\"claim\",\"type\":\"tuple\",\"internalType\":\"structClaim\",\"components\":[{\"name\":\"params\",\"type\":\"tuple\",\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"funding\",\"type\":\"tuple[]\",\"internalType\":\"structFunding[]\",\"components\":[{\"name\":\"asset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"amounts\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}]},{\"name\":\"state\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"genesisInput\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"joins\",\"type\":\"bytes[]\",\"internalType\":\"bytes[]\"},{\"name\":\"ticket\",\"type\":\"tuple\",\"internalType\":\"structTicket\",\"components\":[{\"name\":\"number\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"world\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"configHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"revision\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"block\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"ownersHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"snapshot\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"seed\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}]},{\"name\":\"snapshot\",\"type\":\"tuple[]\",\"internalType\":\"structRecord[]\",\"components\":[{\"name\":\"resourceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"key\",\"type\":\"bytes32[]\",\"internalType\":\"bytes32[]\"},{\"name\":\"staticData\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"encodedLengths\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"dynamicData\",\"type\":\"bytes\",\"internalType\":\"bytes\"}]}]}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"settleOptimistic\",\"inputs\":[{\"name\":\"claim\",\"type\":\"tuple\",\"internalType\":\"structClaim\",\"components\":[{\"name\":\"params\",\"type\":\"tuple\",\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"funding\",\"type\":\"tuple[]\",\"internalType\":\"structFunding[]\",\"components\":[{\"name\":\"asset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"amounts\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}]},{\"name\":\"state\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"genesisInput\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"joins\",\"type\":\"bytes[]\",\"internalType\":\"bytes[]\"},{\"name\":\"ticket\",\"type\":\"tuple\",\"internalType\":\"structTicket\",\"components\":[{\"name\":\"number\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"world\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"configHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"revision\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"block\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"ownersHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"snapshot\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"seed\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}]},{\"name\":\"snapshot\",\"type\":\"tuple[]\",\"internalType\":\"structRecord[]\",\"components\":[{\"name\":\"resourceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"key\",\"type\":\"bytes32[]\",\"internalType\":\"bytes32[]\"},{\"name\":\"staticData\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"encodedLengths\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"dynamicData\",\"type\":\"bytes\",\"internalType\":\"bytes\"}]}]}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"tickets\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"address\",\"internalType\":\"address\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"usedBy\",\"inputs\":[{\"name\":\"ticketHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"stateMutability\":\"view\"},{\"type\":\"event\",\"name\":\"Settled\",\"inputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"indexed\":true,\"internalType\":\"bytes32\"},{\"name\":\"world\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"indexed\":false,\"internalType\":\"bytes32\"},{\"name\":\"effects\",\"type\":\"uint256\",\"indexed\":false,\"internalType\":\"uint256\"},{\"name\":\"revision\",\"type\":\"uint64\",\"indexed\":false,\"internalType\":\"uint64\"},{\"name\":\"mode\",\"type\":\"uint8\",\"indexed\":false,\"internalType\":\"uint8\"}],\"anonymous\":false},{\"type\":\"error\",\"name\":\"AlreadySettled\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"BadAttestorSignature\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"BadEffect\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"BadLayout\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"Changed\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"EffectNotAllowed\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"FundingTooSmall\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NoConsent\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"NoEffects\",\"inputs\":[{\"name\":\"status\",\"type\":\"uint8\",\"internalType\":\"uint8\"}]},{\"type\":\"error\",\"name\":\"NotAllowed\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotEnoughAttestors\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotFinal\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotProven\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"OutOfRange\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"TicketUsed\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"Void\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongFunding\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongGenesis\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongJoinCount\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongSnapshot\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongState\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongTicket\",\"inputs\":[]}]",
 	ID:  "MudSettlement",
-	Bin: "0x60a060405234801561000f575f5ffd5b5060405161484738038061484783398101604081905261002e9161003f565b6001600160a01b031660805261006c565b5f6020828403121561004f575f5ffd5b81516001600160a01b0381168114610065575f5ffd5b9392505050565b6080516147af6100985f395f818160a20152818161115501528181611315015261206001526147af5ff3fe608060405234801561000f575f5ffd5b506004361061006f575f3560e01c8063bd07f3c91161004d578063bd07f3c9146100f1578063e88d74d714610123578063eff02bb814610136575f5ffd5b80632d93acfa1461007357806353c2ed8e1461009d578063ba4939fd146100dc575b5f5ffd5b6100866100813660046133ae565b610183565b6040516100949291906134e4565b60405180910390f35b6100c47f000000000000000000000000000000000000000000000000000000000000000081565b6040516001600160a01b039091168152602001610094565b6100ef6100ea3660046135ad565b6103d7565b005b6101136100ff366004613619565b60026020525f908152604090205460ff1681565b6040519015158152602001610094565b6100ef610131366004613630565b61074a565b61016a610144366004613667565b600160209081525f928352604080842090915290825290205467ffffffffffffffff1681565b60405167ffffffffffffffff9091168152602001610094565b6101c56040805160c08101909152805f81526020015f60ff1681526020015f6001600160a01b031681526020015f815260200160608152602001606081525090565b6001600160a01b0385165f9081526020818152604080832087845290915281208190816101f287876108cd565b8152602081019190915260409081015f208054825160c08101909352600180830180549395509367ffffffffffffffff909216928491839160ff169081111561023d5761023d6133e4565b600181111561024e5761024e6133e4565b81528154610100810460ff16602080840191909152620100009091046001600160a01b03166040808401919091526001840154606084015260028401805482518185028101850190935280835260809094019391929091908301828280156102dd57602002820191905f5260205f20905b81546001600160a01b031681526001909101906020018083116102bf575b5050505050815260200160038201805480602002602001604051908101604052809291908181526020015f905b828210156103c0575f8481526020908190206040805160e08082018352600387029093018054825260018082015460ff80821685890152610100820416948401949094526001600160e01b031962010000850490951b9490941660608301526fffffffffffffffffffffffffffffffff6601000000000000909304831660808301526002015480831660a0830152700100000000000000000000000000000000900490911660c08201528352909201910161030a565b505050915250909a91995090975050505050505050565b6103df610903565b6103e88461098b565b610426576040517fed9e2913000000000000000000000000000000000000000000000000000000008152600481018590526024015b60405180910390fd5b5f6104318686610aee565b9050336001600160a01b03821614610480576040517fc94b66330000000000000000000000000000000000000000000000000000000081526001600160a01b038216600482015260240161041d565b5f8490036104ba576040517ff950571200000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b6104c382610c04565b6104cd8286610d9a565b6001600160a01b0386165f9081526001602090815260408083208884529091528120805482906105069067ffffffffffffffff166136a3565b825467ffffffffffffffff8083166101009490940a93840293021916919091179091556001600160a01b0388165f908152602081815260408083208a84529091528120919250908161055888886108cd565b81526020808201929092526040015f2080546001600160a01b03861668010000000000000000026001600160e01b031990911667ffffffffffffffff86161717815591506105a8908501856136dd565b60018083018054909160ff199091169083818111156105c9576105c96133e4565b02179055506105de604085016020860161370f565b60018201805460ff929092166101000261ff001990921691909117905561060b606085016040860161372a565b6001820180546001600160a01b039290921662010000027fffffffffffffffffffff0000000000000000000000000000000000000000ffff909216919091179055606084013560028201556106636080850185613743565b610671916003840191613227565b5061067f600482015f6132a0565b5f5b61068e60a0860186613790565b90508110156106ef57600482016106a860a0870187613790565b838181106106b8576106b86137d5565b83546001810185555f948552602090942060e0909102929092019260030290910190506106e58282613833565b5050600101610681565b5086886001600160a01b03167fb4517d1c963e7c742fc725366b4e4f59d50460e155e2987a83618b718ebe6a3a888886896040516107309493929190613b27565b60405180910390a350505061074361109b565b5050505050565b610752610903565b5f6107606080830183613743565b61076991613d72565b90505f6107b26107798480613eb2565b6107866020860186613743565b6107936040880188613eee565b6107a06060890189613f20565b6107ad60a08b018b613743565b6110c5565b9050600160808201515160018111156107cd576107cd6133e4565b14610804576040517f3d693ada00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b610828816108156040860186613eee565b8461082360c0880188613743565b611224565b80515f90815260026020908152604091829020805460ff191660011790558201518251828401518551606086015194516001600160a01b039094169492937f03760c5f60d8ddcd1a76aa7a21c0eea957a6241b4de9714614f3a9074e808439936108ae939291928352602083019190915267ffffffffffffffff16604082015260600190565b60405180910390a36108c08183611681565b50506108ca61109b565b50565b60408051602081018490529081018290525f906060015b6040516020818303038152906040528051906020012090505b92915050565b7f9b779b17422d0df92223018b32b4d1fa46e071723d6817e2486d003becc55f005c1561095c576040517f3ee5aeb500000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b61098960017f9b779b17422d0df92223018b32b4d1fa46e071723d6817e2486d003becc55f005b906117a7565b565b5f8180616e7360f01b7dffffffffffffffffffffffffffff000000000000000000000000000000008216171480156109e95750616e7360f01b817fffff00000000000000000000000000000000000000000000000000000000000016145b8015610a29575060408051616e7360f01b60208201525f60228201819052603082015201604051602081830303815290604052610a2590613f63565b8314155b8015610a88575060408051616e7360f01b60208201527f73746f726500000000000000000000000000000000000000000000000000000060228201525f603082015201604051602081830303815290604052610a8490613f63565b8314155b8015610ae7575060408051616e7360f01b60208201527f776f726c6400000000000000000000000000000000000000000000000000000060228201525f603082015201604051602081830303815290604052610ae390613f63565b8314155b9392505050565b6040805160018082528183019092525f918291906020808301908036833701905050905082815f81518110610b2557610b256137d5565b60209081029190910101526040517f8c364d590000000000000000000000000000000000000000000000000000000081526001600160a01b03851690638c364d5990610bba907f7462776f726c640000000000000000004e616d6573706163654f776e657200009085905f907e1401001400000000000000000000000000000000000000000000000000000090600401613fb6565b602060405180830381865afa158015610bd5573d5f5f3e3d5ffd5b505050506040513d601f19601f82011682018060405250810190610bf99190613fe4565b60601c949350505050565b5f610c126080830183613743565b91505f905080610c2560208501856136dd565b6001811115610c3657610c366133e4565b1490506010821180610c59575081610c54604085016020860161370f565b60ff16115b80610c795750801515610c72604085016020860161370f565b60ff161514155b80610c875750811581151514155b15610cbe576040517f3e8b0f8200000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b5f5b82811015610d94578015610d0f57610cdb6080850185613743565b610ce6600184613ffb565b818110610cf557610cf56137d5565b9050602002016020810190610d0a919061372a565b610d11565b5f5b6001600160a01b0316610d276080860186613743565b83818110610d3757610d376137d5565b9050602002016020810190610d4c919061372a565b6001600160a01b031611610d8c576040517f3e8b0f8200000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b600101610cc0565b50505050565b365f610da960a0850185613790565b90925090505f610dbc60208601866136dd565b6001811115610dcd57610dcd6133e4565b14610dd9576020610ddb565b5f5b811115610e17576040517f7f5876d00000000000000000000000000000000000000000000000000000000081526004810182905260240161041d565b5f5b818110156107435736838383818110610e3457610e346137d5565b60e0029190910191505f90506002610e52604084016020850161370f565b60ff1614610ef9576003610e6c604084016020850161370f565b60ff16148015610e825750610e828235876117ae565b8015610e9e5750610e99606083016040840161370f565b60ff16155b8015610ec95750610eb560a083016080840161400e565b6fffffffffffffffffffffffffffffffff16155b8015610ef45750610ee060c0830160a0840161400e565b6fffffffffffffffffffffffffffffffff16155b610f27565b610f04823587611830565b8015610f275750610f1b6080830160608401614029565b6001600160e01b031916155b90505f5b8381108015610f375750815b15611056578235868683818110610f5057610f506137d5565b905060e002015f0135141580610fa45750610f71604084016020850161370f565b60ff16868683818110610f8657610f866137d5565b905060e002016020016020810190610f9e919061370f565b60ff1614155b80610fed5750610fba606084016040850161370f565b60ff16868683818110610fcf57610fcf6137d5565b905060e002016040016020810190610fe7919061370f565b60ff1614155b8061104457506110036080840160608501614029565b6001600160e01b03191686868381811061101f5761101f6137d5565b905060e0020160600160208101906110379190614029565b6001600160e01b03191614155b915061104f81614044565b9050610f2b565b5080611091576040517f7f5876d00000000000000000000000000000000000000000000000000000000081526004810184905260240161041d565b5050600101610e19565b6109895f7f9b779b17422d0df92223018b32b4d1fa46e071723d6817e2486d003becc55f00610983565b6110cd6132be565b6110d689611859565b8082525f9081526002602052604090205460ff1615611121576040517f560ff90000000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b80516040517fb7d9c80e0000000000000000000000000000000000000000000000000000000081525f916001600160a01b037f0000000000000000000000000000000000000000000000000000000000000000169163b7d9c80e9161118c9160040190815260200190565b61012060405180830381865afa1580156111a8573d5f5f3e3d5ffd5b505050506040513d601f19601f820116820180604052508101906111cc91906140df565b90506111e781886111e060408e018e614189565b9050611888565b6111f3828b8888611967565b61120382608001518b8b8b611d71565b611217825f01518b83608001518787611e5b565b5098975050505050505050565b5f8360405160200161123691906141fd565b604051602081830303815290604052905060208451118061125957506120008151115b15611290576040517fa07c6d1c00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b60808601516020015160ff168210156112d5576040517f626b27a600000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b5f6112de612059565b87516040517fb7d9c80e00000000000000000000000000000000000000000000000000000000815260048101919091529091505f907f00000000000000000000000000000000000000000000000000000000000000006001600160a01b03169063b7d9c80e9060240161012060405180830381865afa158015611363573d5f5f3e3d5ffd5b505050506040513d601f19601f8201168201806040525081019061138791906140df565b90505f61140b836113d160405180608001604052808d5f015181526020018660c0015167ffffffffffffffff16815260200186610100015181526020018660e00151815250612084565b6040517f19010000000000000000000000000000000000000000000000000000000000008152600281019290925260228201526042902090565b90505f611447846113d160405180606001604052808e5f015181526020016114328e6120f5565b8152602001898051906020012081525061215c565b90505f5b86811015611674575f888883818110611466576114666137d5565b90506020028101906114789190613eee565b61148690602081019061370f565b90508b6080015160800151518160ff161015806114ee575081158015906114ee575088886114b5600185613ffb565b8181106114c4576114c46137d5565b90506020028101906114d69190613eee565b6114e490602081019061370f565b60ff168160ff1611155b15611525576040517f626b27a600000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b5f8c60800151608001518260ff1681518110611543576115436137d5565b602002602001015190506115bd81868c8c87818110611564576115646137d5565b90506020028101906115769190613eee565b611584906020810190613f20565b8080601f0160208091040260200160405190810160405280939291908181526020018383808284375f920191909152506121b592505050565b6115f8576040517f9a56adb700000000000000000000000000000000000000000000000000000000815260ff8316600482015260240161041d565b61162f81858c8c8781811061160f5761160f6137d5565b90506020028101906116219190613eee565b611584906040810190613f20565b61166a576040517f9a56adb700000000000000000000000000000000000000000000000000000000815260ff8316600482015260240161041d565b505060010161144b565b5050505050505050505050565b5f826080015160a001515167ffffffffffffffff8111156116a4576116a4613c44565b6040519080825280602002602001820160405280156116cd578160200160208202803683370190505b5090505f5b8251811015610d9457600260ff168382815181106116f2576116f26137d5565b60200260200101515f015160ff160361172f5761172a848385848151811061171c5761171c6137d5565b602002602001015184612217565b61179a565b600360ff16838281518110611746576117466137d5565b60200260200101515f015160ff160361177e5761172a8483858481518110611770576117706137d5565b6020026020010151846123f6565b604051634d609a3d60e11b81526004810182905260240161041d565b6001016116d2565b905090565b80825d5050565b5f827f7379000000000000000000000000000000000000000000000000000000000000815b7fffff00000000000000000000000000000000000000000000000000000000000016148015611828575082616e7360f01b7dffffffffffffffffffffffffffff00000000000000000000000000000000831617145b949350505050565b5f827f7462000000000000000000000000000000000000000000000000000000000000816117d3565b5f8160405160200161186b9190614373565b604051602081830303815290604052805190602001209050919050565b60038351600381111561189d5761189d6133e4565b146118d4576040517fd7c25c7900000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b8260e001516118e2836120f5565b14611919576040517fde4168ba00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b5f61192d6119278480613f20565b84612573565b91505080610d94576040517fde4168ba00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b826101400135828260405161197d9291906144dd565b6040518091039020146119a357604051636c016d4b60e11b815260040160405180910390fd5b60a08110806119b3575061400081115b156119d157604051636c016d4b60e11b815260040160405180910390fd5b6001600160a01b036119e5838360016126af565b1115611a0457604051636c016d4b60e11b815260040160405180910390fd5b30611a1083835f6126af565b14611a2e57604051636c016d4b60e11b815260040160405180910390fd5b611a3a828260046126af565b15611a71576040517f94b643b100000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b611a7d828260016126af565b6001600160a01b03166020850152611a97828260026126af565b60408501525f611ab7610120850135611ab2858560036126af565b6108cd565b6020808701516001600160a01b03165f9081528082526040808220818a01518352835280822084835290925290812091925060018083015460ff1690811115611b0257611b026133e4565b03611b39576040517f3d693ada00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b611b4b86602001518760400151610aee565b81546801000000000000000090046001600160a01b03908116911614611b9d576040517f3d693ada00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b805467ffffffffffffffff1660608701526040805160c08101909152600180830180549091839160ff1690811115611bd757611bd76133e4565b6001811115611be857611be86133e4565b81528154610100810460ff16602080840191909152620100009091046001600160a01b0316604080840191909152600184015460608401526002840180548251818502810185019093528083526080909401939192909190830182828015611c7757602002820191905f5260205f20905b81546001600160a01b03168152600190910190602001808311611c59575b5050505050815260200160038201805480602002602001604051908101604052809291908181526020015f905b82821015611d5a575f8481526020908190206040805160e08082018352600387029093018054825260018082015460ff80821685890152610100820416948401949094526001600160e01b031962010000850490951b9490941660608301526fffffffffffffffffffffffffffffffff6601000000000000909304831660808301526002015480831660a0830152700100000000000000000000000000000000900490911660c082015283529092019101611ca4565b505050915250506080909601959095525050505050565b611d7c8383836126eb565b606084015115610d94575f5b81811015611e285784604001516001600160a01b0316838383818110611db057611db06137d5565b9050602002810190611dc291906144ec565b611dd090602081019061372a565b6001600160a01b0316148015611e1557508460600151611e12848484818110611dfb57611dfb6137d5565b9050602002810190611e0d91906144ec565b612756565b10155b15611e205750610d94565b600101611d88565b506040517f8dd24ce800000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b611e686040850185614189565b82149050611ea2576040517f79bb982a00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b5f5f5b6008811015611ede57611eb9816010614500565b60016fffffffffffffffffffffffffffffffff9190911681901b929092179101611ea5565b505f611ee8612059565b90505f5b8381101561204f576fffffffffffffffffffffffffffffffff8381168183161b8716165f03612047575f611f74836113d160405180604001604052808d81526020018c8060400190611f3e9190614189565b88818110611f4e57611f4e6137d5565b611f64926020604090920201908101915061372a565b6001600160a01b031690526127ae565b905061200c611f8660408a018a614189565b84818110611f9657611f966137d5565b9050604002016020016020810190611fae919061372a565b82888886818110611fc157611fc16137d5565b9050602002810190611fd39190613f20565b8080601f0160208091040260200160405190810160405280939291908181526020018383808284375f9201919091525061280392505050565b612045576040517f7defd5ad0000000000000000000000000000000000000000000000000000000081526004810183905260240161041d565b505b600101611eec565b5050505050505050565b5f6117a2467f000000000000000000000000000000000000000000000000000000000000000061283b565b5f7fb9e170e60a5472d419baf7c5b7712dbd6632372fc67c1404b539a49ed92fb2e8825f015183602001518460400151856060015160405160200161186b959493929190948552602085019390935267ffffffffffffffff9190911660408401526060830152608082015260a00190565b5f6121008280613f20565b60405161210e9291906144dd565b6040519081900390206121246020840184613f20565b6040516121329291906144dd565b6040805191829003822060208301939093528181019290925290830135606082015260800161186b565b5f7ffc34b42816ce7af03fde5f05b0482df6fb69693b74892adc3c2437e3ac53e237825f01518360200151846040015160405160200161186b949392919093845260208401929092526040830152606082015260800190565b5f5f5f6121c285856128d3565b5090925090505f8160038111156121db576121db6133e4565b1480156121f95750856001600160a01b0316826001600160a01b0316145b801561220d57506001600160a01b03861615155b9695505050505050565b816060015151604014612259576040517fe4a5685c0000000000000000000000000000000000000000000000000000000081526004810182905260240161041d565b5f5f83606001518060200190518101906122739190614517565b909250905060ff8211156122b6576040517fe4a5685c0000000000000000000000000000000000000000000000000000000081526004810184905260240161041d565b608086015160a0015182905f906122d0908784848961291c565b90505f886080015160a0015182815181106122ed576122ed6137d5565b602002602001015190505f61230185612a01565b90505f851261231457816080015161231a565b8160a001515b6fffffffffffffffffffffffffffffffff1681111561234f57604051634d609a3d60e11b81526004810188905260240161041d565b80898481518110612362576123626137d5565b602002602001018181516123769190614539565b915081815250508160c001516fffffffffffffffffffffffffffffffff168984815181106123a6576123a66137d5565b602002602001015111156123d057604051634d609a3d60e11b81526004810188905260240161041d565b6123ea8a6020015189602001518a6040015187898c612a15565b50505050505050505050565b6004826060015151108061240e575060408201515115155b15612448576040517fe4a5685c0000000000000000000000000000000000000000000000000000000081526004810182905260240161041d565b5f61246b856080015160a00151845f86606001516124659061454c565b8661291c565b9050846080015160a001518181518110612487576124876137d5565b602002602001015160c001516fffffffffffffffffffffffffffffffff168482815181106124b7576124b76137d5565b6020026020010180516124c990614044565b9081905211156124ef57604051634d609a3d60e11b81526004810183905260240161041d565b84602001516001600160a01b0316633ae7af08846020015185606001516040518363ffffffff1660e01b8152600401612529929190614588565b5f604051808303815f875af1158015612544573d5f5f3e3d5ffd5b505050506040513d5f823e601f3d908101601f1916820160405261256b91908101906145a0565b505050505050565b5f806020612582846003614539565b61258c9190614500565b84146125c4576040517f451b7cff00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b5f5b8381116126295767ffffffffffffffff6125e18787846126af565b1115612619576040517f451b7cff00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b61262281614044565b90506125c6565b505f612640868661263b876001614539565b6126af565b90505f612653878761263b886002614539565b905063ffffffff8211806126675750600181115b1561269e576040517f451b7cff00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b90925060011490505b935093915050565b5f83836126bd602085614500565b9060206126cb866001614539565b6126d59190614500565b926126e293929190614615565b6118289161463c565b8261016001358282604051602001612704929190614659565b6040516020818303038152906040528051906020012014612751576040517f9d15d81b00000000000000000000000000000000000000000000000000000000815260040160405180910390fd5b505050565b5f5f5b6127666020840184613743565b90508110156127a85761277c6020840184613743565b8281811061278c5761278c6137d5565b905060200201358261279e9190614539565b9150600101612759565b50919050565b80516020808301516040515f9361186b937f1f2d995f63c8174c53cfa20873c61f36fecb781b6cadf72560acceb06c8841869391920192835260208301919091526001600160a01b0316604082015260600190565b5f61280f8484846121b5565b1561281c57506001610ae7565b6001600160a01b0384163b158015906118285750611828848484612e52565b604080517f8b73c3c69bb8fe3d512ecc4cf759cc79239f7b179b0ffacaa9a75d522b39400f60208201527fd9712aa10ea19dc2bb934a987c58e6234d7f22c03a0d36d0a3530efc3f34b291918101919091527fc89efdaa54c0f20c7adf612882df0950f5a951637e0307cdcb4c672f298b8bc66060820152608081018390526001600160a01b03821660a08201525f9060c0016108e4565b5f5f5f835160410361290a576020840151604085015160608601515f1a6128fc88828585612f6f565b955095509550505050612915565b505081515f91506002905b9250925092565b5f5b85518110156129dc575f86828151811061293a5761293a6137d5565b602002602001015190508560200151815f01511480156129665750855f015160ff16816020015160ff16145b801561297b57508460ff16816040015160ff16145b80156129c85750837bffffffffffffffffffffffffffffffffffffffffffffffffffffffff191681606001517bffffffffffffffffffffffffffffffffffffffffffffffffffffffff1916145b156129d357506129f8565b5060010161291e565b604051634d609a3d60e11b81526004810183905260240161041d565b95945050505050565b5f5f8212612a0f57816108fd565b505f0390565b6040517f3a77c2c20000000000000000000000000000000000000000000000000000000081526004810186905285905f906001600160a01b03891690633a77c2c290602401602060405180830381865afa158015612a75573d5f5f3e3d5ffd5b505050506040513d601f19601f82011682018060405250810190612a999190613fe4565b9050801580612ab35750612aac81613037565b8560ff1610155b15612aed576040517f3144dd7b0000000000000000000000000000000000000000000000000000000081526004810184905260240161041d565b85516040517fd4285dc200000000000000000000000000000000000000000000000000000000815260048101849052612b85906001600160a01b038b169063d4285dc290602401602060405180830381865afa158015612b4f573d5f5f3e3d5ffd5b505050506040513d601f19601f82011682018060405250810190612b739190613fe4565b60e081901c60e89190911c0160ff1690565b14612bbf576040517f3144dd7b0000000000000000000000000000000000000000000000000000000081526004810184905260240161041d565b5f612c3a8660ff168a6001600160a01b031663e228a4a3866040518263ffffffff1660e01b8152600401612bf591815260200190565b602060405180830381865afa158015612c10573d5f5f3e3d5ffd5b505050506040513d601f19601f82011682018060405250810190612c349190613fe4565b90613068565b90505f612c55600860ff898116601b03820286901c16614500565b9050603f8260c5811115612c6b57612c6b6133e4565b1180612c9c5750806008612c8f8460c5811115612c8a57612c8a6133e4565b613088565b612c999190614500565b14155b15612cd6576040517f3144dd7b0000000000000000000000000000000000000000000000000000000081526004810186905260240161041d565b6040517f8c364d590000000000000000000000000000000000000000000000000000000081525f906001600160a01b038c1690638c364d5990612d239088908d908d908a90600401613fb6565b602060405180830381865afa158015612d3e573d5f5f3e3d5ffd5b505050506040513d601f19601f82011682018060405250810190612d629190613fe4565b90505f80601f8560c5811115612d7a57612d7a6133e4565b1115612d9057612d8b838a866130e0565b612d9b565b612d9b838a86613141565b9150915081612dd9576040517f6f2fb69e0000000000000000000000000000000000000000000000000000000081526004810189905260240161041d565b8c6001600160a01b031663390baae0888d8d612df5868a6131c3565b8b6040518663ffffffff1660e01b8152600401612e16959493929190614734565b5f604051808303815f87803b158015612e2d575f5ffd5b505af1158015612e3f573d5f5f3e3d5ffd5b5050505050505050505050505050505050565b5f5f5f856001600160a01b03168585604051602401612e72929190614588565b60408051601f198184030181529181526020820180517bffffffffffffffffffffffffffffffffffffffffffffffffffffffff167f1626ba7e0000000000000000000000000000000000000000000000000000000017905251612ed5919061477a565b5f60405180830381855afa9150503d805f8114612f0d576040519150601f19603f3d011682016040523d82523d5f602084013e612f12565b606091505b5091509150818015612f2657506020815110155b801561220d575080517f1626ba7e0000000000000000000000000000000000000000000000000000000090612f649083016020908101908401613fe4565b149695505050505050565b5f80807f7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0841115612fa857505f9150600390508261302d565b604080515f808252602082018084528a905260ff891692820192909252606081018790526080810186905260019060a0016020604051602081039080840390855afa158015612ff9573d5f5f3e3d5ffd5b5050604051601f1901519150506001600160a01b03811661302457505f92506001915082905061302d565b92505f91508190505b9450945094915050565b5f6008600161304860026020613ffb565b6130529190613ffb565b61305c9190614500565b8260ff911c1692915050565b5f601b8290036008028360ff911c1660c5811115610ae757610ae76133e4565b5f5f8260c581111561309c5761309c6133e4565b60ff16905060618110156130b657601f1660010192915050565b60618360c58111156130ca576130ca6133e4565b036130d85750601492915050565b505f92915050565b5f8061010083900385901d848101828612158282121514613108575f5f9350935050506126a7565b5f196101018690031c8082138061312357506001815f030382125b61312f57600182613132565b5f5f5b94509450505050935093915050565b5f808061315084610100613ffb565b86901c90505f61315f86612a01565b90505f86121561318f5781811161318157600161317c8284613ffb565b613184565b5f5f5b9350935050506126a7565b5f61319c86610100613ffb565b5f19901c90506131ac8382613ffb565b821161312f5760016131be8385614539565b613132565b60606131d0600883614790565b67ffffffffffffffff8111156131e8576131e8613c44565b6040519080825280601f01601f191660200182016040528015613212576020820181803683370190505b5090508282610100031b602082015292915050565b828054828255905f5260205f20908101928215613290579160200282015b828111156132905781547fffffffffffffffffffffffff0000000000000000000000000000000000000000166001600160a01b03843516178255602090920191600190910190613245565b5061329c92915061333b565b5090565b5080545f8255600302905f5260205f20908101906108ca919061334f565b6040518060a001604052805f81526020015f6001600160a01b031681526020015f81526020015f67ffffffffffffffff1681526020016133366040805160c08101909152805f81526020015f60ff1681526020015f6001600160a01b031681526020015f815260200160608152602001606081525090565b905290565b5b8082111561329c575f815560010161333c565b5b8082111561329c575f8082556001820180547fffffffffffffffffffff000000000000000000000000000000000000000000001690556002820155600301613350565b80356001600160a01b03811681146133a9575f5ffd5b919050565b5f5f5f5f608085870312156133c1575f5ffd5b6133ca85613393565b966020860135965060408601359560600135945092505050565b634e487b7160e01b5f52602160045260245ffd5b6002811061341457634e487b7160e01b5f52602160045260245ffd5b9052565b5f8151808452602084019350602083015f5b828110156134da5781518051875260ff602082015116602088015260ff60408201511660408801526001600160e01b031960608201511660608801526fffffffffffffffffffffffffffffffff60808201511660808801526fffffffffffffffffffffffffffffffff60a08201511660a088015260c081015190506134c360c08801826fffffffffffffffffffffffffffffffff169052565b5060e095909501946020919091019060010161342a565b5093949350505050565b604081525f61010082016134fc6040840186516133f8565b60ff60208601511660608401526001600160a01b036040860151166080840152606085015160a0840152608085015160c080850152818151808452610120860191506020830193505f92505b80831015613574576001600160a01b038451168252602082019150602084019350600183019250613548565b5060a08701519250603f198582030160e08601526135928184613418565b9350505050610ae7602083018467ffffffffffffffff169052565b5f5f5f5f5f60a086880312156135c1575f5ffd5b6135ca86613393565b9450602086013593506040860135925060608601359150608086013567ffffffffffffffff8111156135fa575f5ffd5b860160c0818903121561360b575f5ffd5b809150509295509295909350565b5f60208284031215613629575f5ffd5b5035919050565b5f60208284031215613640575f5ffd5b813567ffffffffffffffff811115613656575f5ffd5b820160e08185031215610ae7575f5ffd5b5f5f60408385031215613678575f5ffd5b61368183613393565b946020939093013593505050565b634e487b7160e01b5f52601160045260245ffd5b5f67ffffffffffffffff821667ffffffffffffffff81036136c6576136c661368f565b60010192915050565b8035600281106133a9575f5ffd5b5f602082840312156136ed575f5ffd5b610ae7826136cf565b60ff811681146108ca575f5ffd5b80356133a9816136f6565b5f6020828403121561371f575f5ffd5b8135610ae7816136f6565b5f6020828403121561373a575f5ffd5b610ae782613393565b5f5f8335601e19843603018112613758575f5ffd5b83018035915067ffffffffffffffff821115613772575f5ffd5b6020019150600581901b3603821315613789575f5ffd5b9250929050565b5f5f8335601e198436030181126137a5575f5ffd5b83018035915067ffffffffffffffff8211156137bf575f5ffd5b602001915060e081023603821315613789575f5ffd5b634e487b7160e01b5f52603260045260245ffd5b6001600160e01b0319811681146108ca575f5ffd5b5f81356108fd816137e9565b6fffffffffffffffffffffffffffffffff811681146108ca575f5ffd5b5f81356108fd8161380a565b81358155600181016020830135613849816136f6565b60ff811660ff19835416178255505f6040840135613866816136f6565b825461ff00191660089190911b61ff0016178255506138c561388a606085016137fe565b8280547fffffffffffffffffffffffffffffffffffffffffffffffffffff00000000ffff1660d09290921c65ffffffff000016919091179055565b61391b6138d460808501613827565b82547fffffffffffffffffffff00000000000000000000000000000000ffffffffffff1660309190911b75ffffffffffffffffffffffffffffffff00000000000016178255565b506002810161396d61392f60a08501613827565b82547fffffffffffffffffffffffffffffffff00000000000000000000000000000000166fffffffffffffffffffffffffffffffff91909116178255565b61275161397c60c08501613827565b82546fffffffffffffffffffffffffffffffff1660809190911b7fffffffffffffffffffffffffffffffff0000000000000000000000000000000016178255565b5f5f8335601e198436030181126139d2575f5ffd5b830160208101925035905067ffffffffffffffff8111156139f1575f5ffd5b8060051b3603821315613789575f5ffd5b8183526020830192505f815f5b848110156134da576001600160a01b03613a2883613393565b1686526020958601959190910190600101613a0f565b80356133a98161380a565b8183526020830192505f815f5b848110156134da57813586526020820135613a70816136f6565b60ff1660208701526040820135613a86816136f6565b60ff1660408701526060820135613a9c816137e9565b6001600160e01b0319166060870152613ab760808301613a3e565b6fffffffffffffffffffffffffffffffff166080870152613ada60a08301613a3e565b6fffffffffffffffffffffffffffffffff1660a0870152613afd60c08301613a3e565b6fffffffffffffffffffffffffffffffff1660c087015260e0958601959190910190600101613a56565b84815283602082015267ffffffffffffffff8316604082015260806060820152613b5c60808201613b57846136cf565b6133f8565b5f6020830135613b6b816136f6565b60ff1660a08301526001600160a01b03613b8760408501613393565b1660c0830152606083013560e0830152613ba460808401846139bd565b60c0610100850152613bbb61014085018284613a02565b91505060a0840135601e19853603018112613bd4575f5ffd5b840160208101903567ffffffffffffffff811115613bf0575f5ffd5b60e081023603821315613c01575f5ffd5b7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff8085840301610120860152613c37838284613a49565b9998505050505050505050565b634e487b7160e01b5f52604160045260245ffd5b6040516080810167ffffffffffffffff81118282101715613c7b57613c7b613c44565b60405290565b604051610120810167ffffffffffffffff81118282101715613c7b57613c7b613c44565b604051601f8201601f1916810167ffffffffffffffff81118282101715613cce57613cce613c44565b604052919050565b5f67ffffffffffffffff821115613cef57613cef613c44565b5060051b60200190565b5f67ffffffffffffffff821115613d1257613d12613c44565b50601f01601f191660200190565b5f82601f830112613d2f575f5ffd5b8135613d42613d3d82613cf9565b613ca5565b818152846020838601011115613d56575f5ffd5b816020850160208301375f918101602001919091529392505050565b5f613d7f613d3d84613cd6565b8381526020810190600585901b840136811115613d9a575f5ffd5b845b81811015613ea757803567ffffffffffffffff811115613dba575f5ffd5b86016080368290031215613dcc575f5ffd5b613dd4613c58565b8135613ddf816136f6565b815260208281013590820152604082013567ffffffffffffffff811115613e04575f5ffd5b820136601f820112613e14575f5ffd5b8035613e22613d3d82613cd6565b8082825260208201915060208360051b850101925036831115613e43575f5ffd5b6020840193505b82841015613e65578335825260209384019390910190613e4a565b6040850152505050606082013567ffffffffffffffff811115613e86575f5ffd5b613e9236828501613d20565b60608301525085525060209384019301613d9c565b509095945050505050565b5f82357ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe41833603018112613ee4575f5ffd5b9190910192915050565b5f82357fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa1833603018112613ee4575f5ffd5b5f5f8335601e19843603018112613f35575f5ffd5b83018035915067ffffffffffffffff821115613f4f575f5ffd5b602001915036819003821315613789575f5ffd5b805160208083015191908110156127a8575f1960209190910360031b1b16919050565b5f8151808452602084019350602083015f5b828110156134da578151865260209586019590910190600101613f98565b848152608060208201525f613fce6080830186613f86565b60ff949094166040830152506060015292915050565b5f60208284031215613ff4575f5ffd5b5051919050565b818103818111156108fd576108fd61368f565b5f6020828403121561401e575f5ffd5b8135610ae78161380a565b5f60208284031215614039575f5ffd5b8135610ae7816137e9565b5f600182016140555761405561368f565b5060010190565b8051600481106133a9575f5ffd5b80151581146108ca575f5ffd5b80516133a98161406a565b80516133a9816136f6565b80516133a98161380a565b805177ffffffffffffffffffffffffffffffffffffffffffffffff811681146133a9575f5ffd5b67ffffffffffffffff811681146108ca575f5ffd5b80516133a9816140bf565b5f6101208284031280156140f1575f5ffd5b506140fa613c81565b6141038361405c565b815261411160208401614077565b602082015261412260408401614077565b604082015261413360608401614082565b60608201526141446080840161408d565b608082015261415560a08401614098565b60a082015261416660c084016140d4565b60c082015260e08381015190820152610100928301519281019290925250919050565b5f5f8335601e1984360301811261419e575f5ffd5b83018035915067ffffffffffffffff8211156141b8575f5ffd5b6020019150600681901b3603821315613789575f5ffd5b5f81518084528060208401602086015e5f602082860101526020601f19601f83011685010191505092915050565b5f602082016020835280845180835260408501915060408160051b8601019250602086015f5b8281101561429257603f19878603018452815160ff8151168652602081015160208701526040810151608060408801526142606080880182613f86565b905060608201519150868103606088015261427b81836141cf565b965050506020938401939190910190600101614223565b50929695505050505050565b5f5f8335601e198436030181126142b3575f5ffd5b830160208101925035905067ffffffffffffffff8111156142d2575f5ffd5b8060061b3603821315613789575f5ffd5b8183526020830192505f815f5b848110156134da576001600160a01b0361430983613393565b1686526001600160a01b0361432060208401613393565b16602087015260409586019591909101906001016142f0565b80356133a9816140bf565b803563ffffffff811681146133a9575f5ffd5b803561ffff811681146133a9575f5ffd5b80356133a98161406a565b60208082528235828201525f9061438b908401613393565b6001600160a01b0381166040840152506143a8604084018461429e565b6101c060608501526143bf6101e0850182846142e3565b9150506143cf60608501856139bd565b601f198584030160808601526143e6838284613a02565b925050506143f760808501856139bd565b601f198584030160a086015261440e838284613a02565b9250505061441e60a08501614339565b67ffffffffffffffff811660c08501525061443b60c08501614344565b63ffffffff811660e08501525061445460e08501614357565b61ffff81166101008501525061446d6101008501613704565b60ff8116610120850152506101208401356101408481019190915284013561016080850191909152840135610180808501919091526144ad908501614339565b67ffffffffffffffff81166101a0850152506144cc6101a08501614368565b8015156101c0850152509392505050565b818382375f9101908152919050565b5f8235603e19833603018112613ee4575f5ffd5b80820281158282048414176108fd576108fd61368f565b5f5f60408385031215614528575f5ffd5b505080516020909101519092909150565b808201808211156108fd576108fd61368f565b805160208201516001600160e01b0319811691906004821015614581576001600160e01b0319808360040360031b1b82161692505b5050919050565b828152604060208201525f61182860408301846141cf565b5f602082840312156145b0575f5ffd5b815167ffffffffffffffff8111156145c6575f5ffd5b8201601f810184136145d6575f5ffd5b80516145e4613d3d82613cf9565b8181528560208385010111156145f8575f5ffd5b8160208401602083015e5f91810160200191909152949350505050565b5f5f85851115614623575f5ffd5b8386111561462f575f5ffd5b5050820193919092039150565b803560208310156108fd575f19602084900360031b1b1692915050565b602080825281018290525f6040600584901b830181019083018583603e1936839003015b8782101561472757603f19878603018452823581811261469b575f5ffd5b89016001600160a01b036146ae82613393565b1686526146be60208201826139bd565b9150604060208801528160408801527f07ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff8211156146f9575f5ffd5b8160051b9150818160608901375060608187010195505060208301925060208401935060018201915061467d565b5092979650505050505050565b85815260a060208201525f61474c60a0830187613f86565b60ff86166040840152828103606084015261476781866141cf565b9150508260808301529695505050505050565b5f82518060208501845e5f920191825250919050565b5f826147aa57634e487b7160e01b5f52601260045260245ffd5b50049056",
 }
 
 // MudSettlement is an auto generated Go binding around an Ethereum contract.
@@ -1941,18 +3081,6 @@ func NewMudSettlement() *MudSettlement {
 // Use this to create the instance object passed to abigen v2 library functions Call, Transact, etc.
 func (c *MudSettlement) Instance(backend bind.ContractBackend, addr common.Address) *bind.BoundContract {
 	return bind.NewBoundContract(addr, c.abi, backend, backend, backend)
-}
-
-// PackConstructor is the Go binding used to pack the parameters required for
-// contract deployment.
-//
-// Solidity: constructor(address adjudicator_) returns()
-func (mudSettlement *MudSettlement) PackConstructor(adjudicator_ common.Address) []byte {
-	enc, err := mudSettlement.abi.Pack("", adjudicator_)
-	if err != nil {
-		panic(err)
-	}
-	return enc
 }
 
 // PackAdjudicator is the Go binding used to pack the parameters required for calling
@@ -1983,6 +3111,41 @@ func (mudSettlement *MudSettlement) TryPackAdjudicator() ([]byte, error) {
 // Solidity: function adjudicator() view returns(address)
 func (mudSettlement *MudSettlement) UnpackAdjudicator(data []byte) (common.Address, error) {
 	out, err := mudSettlement.abi.Unpack("adjudicator", data)
+	if err != nil {
+		return *new(common.Address), err
+	}
+	out0 := *abi.ConvertType(out[0], new(common.Address)).(*common.Address)
+	return out0, nil
+}
+
+// PackDerivation is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x3f0c91b2.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function derivation() view returns(address)
+func (mudSettlement *MudSettlement) PackDerivation() []byte {
+	enc, err := mudSettlement.abi.Pack("derivation")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackDerivation is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x3f0c91b2.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function derivation() view returns(address)
+func (mudSettlement *MudSettlement) TryPackDerivation() ([]byte, error) {
+	return mudSettlement.abi.Pack("derivation")
+}
+
+// UnpackDerivation is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x3f0c91b2.
+//
+// Solidity: function derivation() view returns(address)
+func (mudSettlement *MudSettlement) UnpackDerivation(data []byte) (common.Address, error) {
+	out, err := mudSettlement.abi.Unpack("derivation", data)
 	if err != nil {
 		return *new(common.Address), err
 	}
@@ -2025,114 +3188,83 @@ func (mudSettlement *MudSettlement) UnpackIsSettled(data []byte) (bool, error) {
 	return out0, nil
 }
 
-// PackPolicyOf is the Go binding used to pack the parameters required for calling
-// the contract method with ID 0x2d93acfa.  This method will panic if any
+// PackPolicies is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x702e7e1f.  This method will panic if any
 // invalid/nil inputs are passed.
 //
-// Solidity: function policyOf(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash) view returns((uint8,uint8,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy, uint64 revision)
-func (mudSettlement *MudSettlement) PackPolicyOf(world common.Address, namespaceId [32]byte, moduleHash [32]byte, configHash [32]byte) []byte {
-	enc, err := mudSettlement.abi.Pack("policyOf", world, namespaceId, moduleHash, configHash)
+// Solidity: function policies() view returns(address)
+func (mudSettlement *MudSettlement) PackPolicies() []byte {
+	enc, err := mudSettlement.abi.Pack("policies")
 	if err != nil {
 		panic(err)
 	}
 	return enc
 }
 
-// TryPackPolicyOf is the Go binding used to pack the parameters required for calling
-// the contract method with ID 0x2d93acfa.  This method will return an error
+// TryPackPolicies is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x702e7e1f.  This method will return an error
 // if any inputs are invalid/nil.
 //
-// Solidity: function policyOf(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash) view returns((uint8,uint8,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy, uint64 revision)
-func (mudSettlement *MudSettlement) TryPackPolicyOf(world common.Address, namespaceId [32]byte, moduleHash [32]byte, configHash [32]byte) ([]byte, error) {
-	return mudSettlement.abi.Pack("policyOf", world, namespaceId, moduleHash, configHash)
+// Solidity: function policies() view returns(address)
+func (mudSettlement *MudSettlement) TryPackPolicies() ([]byte, error) {
+	return mudSettlement.abi.Pack("policies")
 }
 
-// PolicyOfOutput serves as a container for the return parameters of contract
-// method PolicyOf.
-type PolicyOfOutput struct {
-	Policy   Policy
-	Revision uint64
-}
-
-// UnpackPolicyOf is the Go binding that unpacks the parameters returned
-// from invoking the contract method with ID 0x2d93acfa.
+// UnpackPolicies is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x702e7e1f.
 //
-// Solidity: function policyOf(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash) view returns((uint8,uint8,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy, uint64 revision)
-func (mudSettlement *MudSettlement) UnpackPolicyOf(data []byte) (PolicyOfOutput, error) {
-	out, err := mudSettlement.abi.Unpack("policyOf", data)
-	outstruct := new(PolicyOfOutput)
+// Solidity: function policies() view returns(address)
+func (mudSettlement *MudSettlement) UnpackPolicies(data []byte) (common.Address, error) {
+	out, err := mudSettlement.abi.Unpack("policies", data)
 	if err != nil {
-		return *outstruct, err
+		return *new(common.Address), err
 	}
-	outstruct.Policy = *abi.ConvertType(out[0], new(Policy)).(*Policy)
-	outstruct.Revision = *abi.ConvertType(out[1], new(uint64)).(*uint64)
-	return *outstruct, nil
-}
-
-// PackPolicyRevision is the Go binding used to pack the parameters required for calling
-// the contract method with ID 0xeff02bb8.  This method will panic if any
-// invalid/nil inputs are passed.
-//
-// Solidity: function policyRevision(address world, bytes32 namespaceId) view returns(uint64)
-func (mudSettlement *MudSettlement) PackPolicyRevision(world common.Address, namespaceId [32]byte) []byte {
-	enc, err := mudSettlement.abi.Pack("policyRevision", world, namespaceId)
-	if err != nil {
-		panic(err)
-	}
-	return enc
-}
-
-// TryPackPolicyRevision is the Go binding used to pack the parameters required for calling
-// the contract method with ID 0xeff02bb8.  This method will return an error
-// if any inputs are invalid/nil.
-//
-// Solidity: function policyRevision(address world, bytes32 namespaceId) view returns(uint64)
-func (mudSettlement *MudSettlement) TryPackPolicyRevision(world common.Address, namespaceId [32]byte) ([]byte, error) {
-	return mudSettlement.abi.Pack("policyRevision", world, namespaceId)
-}
-
-// UnpackPolicyRevision is the Go binding that unpacks the parameters returned
-// from invoking the contract method with ID 0xeff02bb8.
-//
-// Solidity: function policyRevision(address world, bytes32 namespaceId) view returns(uint64)
-func (mudSettlement *MudSettlement) UnpackPolicyRevision(data []byte) (uint64, error) {
-	out, err := mudSettlement.abi.Unpack("policyRevision", data)
-	if err != nil {
-		return *new(uint64), err
-	}
-	out0 := *abi.ConvertType(out[0], new(uint64)).(*uint64)
+	out0 := *abi.ConvertType(out[0], new(common.Address)).(*common.Address)
 	return out0, nil
 }
 
-// PackSetPolicy is the Go binding used to pack the parameters required for calling
-// the contract method with ID 0xba4939fd.  This method will panic if any
+// PackPublications is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x7dd51fc5.  This method will panic if any
 // invalid/nil inputs are passed.
 //
-// Solidity: function setPolicy(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash, (uint8,uint8,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy) returns()
-func (mudSettlement *MudSettlement) PackSetPolicy(world common.Address, namespaceId [32]byte, moduleHash [32]byte, configHash [32]byte, policy Policy) []byte {
-	enc, err := mudSettlement.abi.Pack("setPolicy", world, namespaceId, moduleHash, configHash, policy)
+// Solidity: function publications() view returns(address)
+func (mudSettlement *MudSettlement) PackPublications() []byte {
+	enc, err := mudSettlement.abi.Pack("publications")
 	if err != nil {
 		panic(err)
 	}
 	return enc
 }
 
-// TryPackSetPolicy is the Go binding used to pack the parameters required for calling
-// the contract method with ID 0xba4939fd.  This method will return an error
+// TryPackPublications is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x7dd51fc5.  This method will return an error
 // if any inputs are invalid/nil.
 //
-// Solidity: function setPolicy(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash, (uint8,uint8,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy) returns()
-func (mudSettlement *MudSettlement) TryPackSetPolicy(world common.Address, namespaceId [32]byte, moduleHash [32]byte, configHash [32]byte, policy Policy) ([]byte, error) {
-	return mudSettlement.abi.Pack("setPolicy", world, namespaceId, moduleHash, configHash, policy)
+// Solidity: function publications() view returns(address)
+func (mudSettlement *MudSettlement) TryPackPublications() ([]byte, error) {
+	return mudSettlement.abi.Pack("publications")
+}
+
+// UnpackPublications is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x7dd51fc5.
+//
+// Solidity: function publications() view returns(address)
+func (mudSettlement *MudSettlement) UnpackPublications(data []byte) (common.Address, error) {
+	out, err := mudSettlement.abi.Unpack("publications", data)
+	if err != nil {
+		return *new(common.Address), err
+	}
+	out0 := *abi.ConvertType(out[0], new(common.Address)).(*common.Address)
+	return out0, nil
 }
 
 // PackSettleAttested is the Go binding used to pack the parameters required for calling
-// the contract method with ID 0xe88d74d7.  This method will panic if any
+// the contract method with ID 0x1277aa5f.  This method will panic if any
 // invalid/nil inputs are passed.
 //
-// Solidity: function settleAttested(((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool),(address,uint256[])[],(bytes,bytes,bytes32),bytes,(uint8,bytes32,bytes32[],bytes)[],bytes[],(uint8,bytes,bytes)[]) claim) returns()
-func (mudSettlement *MudSettlement) PackSettleAttested(claim AttestedClaim) []byte {
-	enc, err := mudSettlement.abi.Pack("settleAttested", claim)
+// Solidity: function settleAttested(((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool),(address,uint256[])[],bytes,bytes,bytes[],(uint256,address,bytes32,bytes32,bytes32,uint64,uint256,bytes32,bytes32,bytes32),(bytes32,bytes32[],bytes,bytes32,bytes)[]) claim, (uint8,bytes)[] attestors) returns()
+func (mudSettlement *MudSettlement) PackSettleAttested(claim Claim, attestors []AttestorSignature) []byte {
+	enc, err := mudSettlement.abi.Pack("settleAttested", claim, attestors)
 	if err != nil {
 		panic(err)
 	}
@@ -2140,58 +3272,126 @@ func (mudSettlement *MudSettlement) PackSettleAttested(claim AttestedClaim) []by
 }
 
 // TryPackSettleAttested is the Go binding used to pack the parameters required for calling
-// the contract method with ID 0xe88d74d7.  This method will return an error
+// the contract method with ID 0x1277aa5f.  This method will return an error
 // if any inputs are invalid/nil.
 //
-// Solidity: function settleAttested(((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool),(address,uint256[])[],(bytes,bytes,bytes32),bytes,(uint8,bytes32,bytes32[],bytes)[],bytes[],(uint8,bytes,bytes)[]) claim) returns()
-func (mudSettlement *MudSettlement) TryPackSettleAttested(claim AttestedClaim) ([]byte, error) {
-	return mudSettlement.abi.Pack("settleAttested", claim)
+// Solidity: function settleAttested(((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool),(address,uint256[])[],bytes,bytes,bytes[],(uint256,address,bytes32,bytes32,bytes32,uint64,uint256,bytes32,bytes32,bytes32),(bytes32,bytes32[],bytes,bytes32,bytes)[]) claim, (uint8,bytes)[] attestors) returns()
+func (mudSettlement *MudSettlement) TryPackSettleAttested(claim Claim, attestors []AttestorSignature) ([]byte, error) {
+	return mudSettlement.abi.Pack("settleAttested", claim, attestors)
 }
 
-// MudSettlementPolicySet represents a PolicySet event raised by the MudSettlement contract.
-type MudSettlementPolicySet struct {
-	World       common.Address
-	NamespaceId [32]byte
-	ModuleHash  [32]byte
-	ConfigHash  [32]byte
-	Revision    uint64
-	Policy      Policy
-	Raw         *types.Log // Blockchain specific contextual infos
-}
-
-const MudSettlementPolicySetEventName = "PolicySet"
-
-// ContractEventName returns the user-defined event name.
-func (MudSettlementPolicySet) ContractEventName() string {
-	return MudSettlementPolicySetEventName
-}
-
-// UnpackPolicySetEvent is the Go binding that unpacks the event data emitted
-// by contract.
+// PackSettleExecuted is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x8acb9ca9.  This method will panic if any
+// invalid/nil inputs are passed.
 //
-// Solidity: event PolicySet(address indexed world, bytes32 indexed namespaceId, bytes32 moduleHash, bytes32 configHash, uint64 revision, (uint8,uint8,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy)
-func (mudSettlement *MudSettlement) UnpackPolicySetEvent(log *types.Log) (*MudSettlementPolicySet, error) {
-	event := "PolicySet"
-	if len(log.Topics) == 0 || log.Topics[0] != mudSettlement.abi.Events[event].ID {
-		return nil, errors.New("event signature mismatch")
+// Solidity: function settleExecuted(((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool),(address,uint256[])[],bytes,bytes,bytes[],(uint256,address,bytes32,bytes32,bytes32,uint64,uint256,bytes32,bytes32,bytes32),(bytes32,bytes32[],bytes,bytes32,bytes)[]) claim) returns()
+func (mudSettlement *MudSettlement) PackSettleExecuted(claim Claim) []byte {
+	enc, err := mudSettlement.abi.Pack("settleExecuted", claim)
+	if err != nil {
+		panic(err)
 	}
-	out := new(MudSettlementPolicySet)
-	if len(log.Data) > 0 {
-		if err := mudSettlement.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
-			return nil, err
-		}
+	return enc
+}
+
+// TryPackSettleExecuted is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x8acb9ca9.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function settleExecuted(((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool),(address,uint256[])[],bytes,bytes,bytes[],(uint256,address,bytes32,bytes32,bytes32,uint64,uint256,bytes32,bytes32,bytes32),(bytes32,bytes32[],bytes,bytes32,bytes)[]) claim) returns()
+func (mudSettlement *MudSettlement) TryPackSettleExecuted(claim Claim) ([]byte, error) {
+	return mudSettlement.abi.Pack("settleExecuted", claim)
+}
+
+// PackSettleOptimistic is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x9319af4c.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function settleOptimistic(((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool),(address,uint256[])[],bytes,bytes,bytes[],(uint256,address,bytes32,bytes32,bytes32,uint64,uint256,bytes32,bytes32,bytes32),(bytes32,bytes32[],bytes,bytes32,bytes)[]) claim) returns()
+func (mudSettlement *MudSettlement) PackSettleOptimistic(claim Claim) []byte {
+	enc, err := mudSettlement.abi.Pack("settleOptimistic", claim)
+	if err != nil {
+		panic(err)
 	}
-	var indexed abi.Arguments
-	for _, arg := range mudSettlement.abi.Events[event].Inputs {
-		if arg.Indexed {
-			indexed = append(indexed, arg)
-		}
+	return enc
+}
+
+// TryPackSettleOptimistic is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x9319af4c.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function settleOptimistic(((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool),(address,uint256[])[],bytes,bytes,bytes[],(uint256,address,bytes32,bytes32,bytes32,uint64,uint256,bytes32,bytes32,bytes32),(bytes32,bytes32[],bytes,bytes32,bytes)[]) claim) returns()
+func (mudSettlement *MudSettlement) TryPackSettleOptimistic(claim Claim) ([]byte, error) {
+	return mudSettlement.abi.Pack("settleOptimistic", claim)
+}
+
+// PackTickets is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x21858521.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function tickets() view returns(address)
+func (mudSettlement *MudSettlement) PackTickets() []byte {
+	enc, err := mudSettlement.abi.Pack("tickets")
+	if err != nil {
+		panic(err)
 	}
-	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
-		return nil, err
+	return enc
+}
+
+// TryPackTickets is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x21858521.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function tickets() view returns(address)
+func (mudSettlement *MudSettlement) TryPackTickets() ([]byte, error) {
+	return mudSettlement.abi.Pack("tickets")
+}
+
+// UnpackTickets is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x21858521.
+//
+// Solidity: function tickets() view returns(address)
+func (mudSettlement *MudSettlement) UnpackTickets(data []byte) (common.Address, error) {
+	out, err := mudSettlement.abi.Unpack("tickets", data)
+	if err != nil {
+		return *new(common.Address), err
 	}
-	out.Raw = log
-	return out, nil
+	out0 := *abi.ConvertType(out[0], new(common.Address)).(*common.Address)
+	return out0, nil
+}
+
+// PackUsedBy is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x76cbb72c.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function usedBy(bytes32 ticketHash) view returns(bytes32 channelId)
+func (mudSettlement *MudSettlement) PackUsedBy(ticketHash [32]byte) []byte {
+	enc, err := mudSettlement.abi.Pack("usedBy", ticketHash)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackUsedBy is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x76cbb72c.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function usedBy(bytes32 ticketHash) view returns(bytes32 channelId)
+func (mudSettlement *MudSettlement) TryPackUsedBy(ticketHash [32]byte) ([]byte, error) {
+	return mudSettlement.abi.Pack("usedBy", ticketHash)
+}
+
+// UnpackUsedBy is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x76cbb72c.
+//
+// Solidity: function usedBy(bytes32 ticketHash) view returns(bytes32 channelId)
+func (mudSettlement *MudSettlement) UnpackUsedBy(data []byte) ([32]byte, error) {
+	out, err := mudSettlement.abi.Unpack("usedBy", data)
+	if err != nil {
+		return *new([32]byte), err
+	}
+	out0 := *abi.ConvertType(out[0], new([32]byte)).(*[32]byte)
+	return out0, nil
 }
 
 // MudSettlementSettled represents a Settled event raised by the MudSettlement contract.
@@ -2201,6 +3401,7 @@ type MudSettlementSettled struct {
 	NamespaceId [32]byte
 	Effects     *big.Int
 	Revision    uint64
+	Mode        uint8
 	Raw         *types.Log // Blockchain specific contextual infos
 }
 
@@ -2214,7 +3415,7 @@ func (MudSettlementSettled) ContractEventName() string {
 // UnpackSettledEvent is the Go binding that unpacks the event data emitted
 // by contract.
 //
-// Solidity: event Settled(bytes32 indexed channelId, address indexed world, bytes32 namespaceId, uint256 effects, uint64 revision)
+// Solidity: event Settled(bytes32 indexed channelId, address indexed world, bytes32 namespaceId, uint256 effects, uint64 revision, uint8 mode)
 func (mudSettlement *MudSettlement) UnpackSettledEvent(log *types.Log) (*MudSettlementSettled, error) {
 	event := "Settled"
 	if len(log.Topics) == 0 || log.Topics[0] != mudSettlement.abi.Events[event].ID {
@@ -2248,23 +3449,14 @@ func (mudSettlement *MudSettlement) UnpackError(raw []byte) (any, error) {
 	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["BadAttestorSignature"].ID.Bytes()[:4]) {
 		return mudSettlement.UnpackBadAttestorSignatureError(raw[4:])
 	}
-	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["BadAttestors"].ID.Bytes()[:4]) {
-		return mudSettlement.UnpackBadAttestorsError(raw[4:])
-	}
 	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["BadEffect"].ID.Bytes()[:4]) {
 		return mudSettlement.UnpackBadEffectError(raw[4:])
-	}
-	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["BadHeader"].ID.Bytes()[:4]) {
-		return mudSettlement.UnpackBadHeaderError(raw[4:])
 	}
 	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["BadLayout"].ID.Bytes()[:4]) {
 		return mudSettlement.UnpackBadLayoutError(raw[4:])
 	}
-	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["BadNamespace"].ID.Bytes()[:4]) {
-		return mudSettlement.UnpackBadNamespaceError(raw[4:])
-	}
-	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["BadPermission"].ID.Bytes()[:4]) {
-		return mudSettlement.UnpackBadPermissionError(raw[4:])
+	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["Changed"].ID.Bytes()[:4]) {
+		return mudSettlement.UnpackChangedError(raw[4:])
 	}
 	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["EffectNotAllowed"].ID.Bytes()[:4]) {
 		return mudSettlement.UnpackEffectNotAllowedError(raw[4:])
@@ -2275,8 +3467,8 @@ func (mudSettlement *MudSettlement) UnpackError(raw []byte) (any, error) {
 	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["NoConsent"].ID.Bytes()[:4]) {
 		return mudSettlement.UnpackNoConsentError(raw[4:])
 	}
-	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["NoModule"].ID.Bytes()[:4]) {
-		return mudSettlement.UnpackNoModuleError(raw[4:])
+	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["NoEffects"].ID.Bytes()[:4]) {
+		return mudSettlement.UnpackNoEffectsError(raw[4:])
 	}
 	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["NotAllowed"].ID.Bytes()[:4]) {
 		return mudSettlement.UnpackNotAllowedError(raw[4:])
@@ -2287,20 +3479,17 @@ func (mudSettlement *MudSettlement) UnpackError(raw []byte) (any, error) {
 	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["NotFinal"].ID.Bytes()[:4]) {
 		return mudSettlement.UnpackNotFinalError(raw[4:])
 	}
-	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["NotNamespaceOwner"].ID.Bytes()[:4]) {
-		return mudSettlement.UnpackNotNamespaceOwnerError(raw[4:])
+	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["NotProven"].ID.Bytes()[:4]) {
+		return mudSettlement.UnpackNotProvenError(raw[4:])
 	}
 	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["OutOfRange"].ID.Bytes()[:4]) {
 		return mudSettlement.UnpackOutOfRangeError(raw[4:])
 	}
-	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["ReentrancyGuardReentrantCall"].ID.Bytes()[:4]) {
-		return mudSettlement.UnpackReentrancyGuardReentrantCallError(raw[4:])
+	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["TicketUsed"].ID.Bytes()[:4]) {
+		return mudSettlement.UnpackTicketUsedError(raw[4:])
 	}
-	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["TicketNotZero"].ID.Bytes()[:4]) {
-		return mudSettlement.UnpackTicketNotZeroError(raw[4:])
-	}
-	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["TooManyEffects"].ID.Bytes()[:4]) {
-		return mudSettlement.UnpackTooManyEffectsError(raw[4:])
+	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["Void"].ID.Bytes()[:4]) {
+		return mudSettlement.UnpackVoidError(raw[4:])
 	}
 	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["WrongFunding"].ID.Bytes()[:4]) {
 		return mudSettlement.UnpackWrongFundingError(raw[4:])
@@ -2311,8 +3500,14 @@ func (mudSettlement *MudSettlement) UnpackError(raw []byte) (any, error) {
 	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["WrongJoinCount"].ID.Bytes()[:4]) {
 		return mudSettlement.UnpackWrongJoinCountError(raw[4:])
 	}
+	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["WrongSnapshot"].ID.Bytes()[:4]) {
+		return mudSettlement.UnpackWrongSnapshotError(raw[4:])
+	}
 	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["WrongState"].ID.Bytes()[:4]) {
 		return mudSettlement.UnpackWrongStateError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], mudSettlement.abi.Errors["WrongTicket"].ID.Bytes()[:4]) {
+		return mudSettlement.UnpackWrongTicketError(raw[4:])
 	}
 	return nil, errors.New("Unknown error")
 }
@@ -2364,29 +3559,6 @@ func (mudSettlement *MudSettlement) UnpackBadAttestorSignatureError(raw []byte) 
 	return out, nil
 }
 
-// MudSettlementBadAttestors represents a BadAttestors error raised by the MudSettlement contract.
-type MudSettlementBadAttestors struct {
-}
-
-// ErrorID returns the hash of canonical representation of the error's signature.
-//
-// Solidity: error BadAttestors()
-func MudSettlementBadAttestorsErrorID() common.Hash {
-	return common.HexToHash("0x3e8b0f82b13ec788991efce201f706281c62913f937d6cd1bcb0e6c5afea3c03")
-}
-
-// UnpackBadAttestorsError is the Go binding used to decode the provided
-// error data into the corresponding Go error struct.
-//
-// Solidity: error BadAttestors()
-func (mudSettlement *MudSettlement) UnpackBadAttestorsError(raw []byte) (*MudSettlementBadAttestors, error) {
-	out := new(MudSettlementBadAttestors)
-	if err := mudSettlement.abi.UnpackIntoInterface(out, "BadAttestors", raw); err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
 // MudSettlementBadEffect represents a BadEffect error raised by the MudSettlement contract.
 type MudSettlementBadEffect struct {
 	Index *big.Int
@@ -2406,29 +3578,6 @@ func MudSettlementBadEffectErrorID() common.Hash {
 func (mudSettlement *MudSettlement) UnpackBadEffectError(raw []byte) (*MudSettlementBadEffect, error) {
 	out := new(MudSettlementBadEffect)
 	if err := mudSettlement.abi.UnpackIntoInterface(out, "BadEffect", raw); err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-// MudSettlementBadHeader represents a BadHeader error raised by the MudSettlement contract.
-type MudSettlementBadHeader struct {
-}
-
-// ErrorID returns the hash of canonical representation of the error's signature.
-//
-// Solidity: error BadHeader()
-func MudSettlementBadHeaderErrorID() common.Hash {
-	return common.HexToHash("0x451b7cffd5afdd96a51fe8544f5ec6ffb29228bad9c3d25b5d9e4bcb05191f5c")
-}
-
-// UnpackBadHeaderError is the Go binding used to decode the provided
-// error data into the corresponding Go error struct.
-//
-// Solidity: error BadHeader()
-func (mudSettlement *MudSettlement) UnpackBadHeaderError(raw []byte) (*MudSettlementBadHeader, error) {
-	out := new(MudSettlementBadHeader)
-	if err := mudSettlement.abi.UnpackIntoInterface(out, "BadHeader", raw); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -2458,49 +3607,25 @@ func (mudSettlement *MudSettlement) UnpackBadLayoutError(raw []byte) (*MudSettle
 	return out, nil
 }
 
-// MudSettlementBadNamespace represents a BadNamespace error raised by the MudSettlement contract.
-type MudSettlementBadNamespace struct {
-	NamespaceId [32]byte
-}
-
-// ErrorID returns the hash of canonical representation of the error's signature.
-//
-// Solidity: error BadNamespace(bytes32 namespaceId)
-func MudSettlementBadNamespaceErrorID() common.Hash {
-	return common.HexToHash("0xed9e29138c1a62216c3b674bb34f8ab3fab40bce4bd0e04f9787f5111025a4ca")
-}
-
-// UnpackBadNamespaceError is the Go binding used to decode the provided
-// error data into the corresponding Go error struct.
-//
-// Solidity: error BadNamespace(bytes32 namespaceId)
-func (mudSettlement *MudSettlement) UnpackBadNamespaceError(raw []byte) (*MudSettlementBadNamespace, error) {
-	out := new(MudSettlementBadNamespace)
-	if err := mudSettlement.abi.UnpackIntoInterface(out, "BadNamespace", raw); err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-// MudSettlementBadPermission represents a BadPermission error raised by the MudSettlement contract.
-type MudSettlementBadPermission struct {
+// MudSettlementChanged represents a Changed error raised by the MudSettlement contract.
+type MudSettlementChanged struct {
 	Index *big.Int
 }
 
 // ErrorID returns the hash of canonical representation of the error's signature.
 //
-// Solidity: error BadPermission(uint256 index)
-func MudSettlementBadPermissionErrorID() common.Hash {
-	return common.HexToHash("0x7f5876d029baa63242681d9c42e710b537eeb6ac1aab4a72f01a44857d2657da")
+// Solidity: error Changed(uint256 index)
+func MudSettlementChangedErrorID() common.Hash {
+	return common.HexToHash("0x938d2ee5be9cfb0f7270ee2eff90507e94b37625d9d2b3a61c97d30a4560b829")
 }
 
-// UnpackBadPermissionError is the Go binding used to decode the provided
+// UnpackChangedError is the Go binding used to decode the provided
 // error data into the corresponding Go error struct.
 //
-// Solidity: error BadPermission(uint256 index)
-func (mudSettlement *MudSettlement) UnpackBadPermissionError(raw []byte) (*MudSettlementBadPermission, error) {
-	out := new(MudSettlementBadPermission)
-	if err := mudSettlement.abi.UnpackIntoInterface(out, "BadPermission", raw); err != nil {
+// Solidity: error Changed(uint256 index)
+func (mudSettlement *MudSettlement) UnpackChangedError(raw []byte) (*MudSettlementChanged, error) {
+	out := new(MudSettlementChanged)
+	if err := mudSettlement.abi.UnpackIntoInterface(out, "Changed", raw); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -2577,24 +3702,25 @@ func (mudSettlement *MudSettlement) UnpackNoConsentError(raw []byte) (*MudSettle
 	return out, nil
 }
 
-// MudSettlementNoModule represents a NoModule error raised by the MudSettlement contract.
-type MudSettlementNoModule struct {
+// MudSettlementNoEffects represents a NoEffects error raised by the MudSettlement contract.
+type MudSettlementNoEffects struct {
+	Status uint8
 }
 
 // ErrorID returns the hash of canonical representation of the error's signature.
 //
-// Solidity: error NoModule()
-func MudSettlementNoModuleErrorID() common.Hash {
-	return common.HexToHash("0xf9505712e30315633fe371f9a29be45a314a9e92b1321a975cb0c1e99ca7bc45")
+// Solidity: error NoEffects(uint8 status)
+func MudSettlementNoEffectsErrorID() common.Hash {
+	return common.HexToHash("0xfca1b7c59162e5d29b791c52740b07dabd8dfb5139818a8a454e2f7164b777f1")
 }
 
-// UnpackNoModuleError is the Go binding used to decode the provided
+// UnpackNoEffectsError is the Go binding used to decode the provided
 // error data into the corresponding Go error struct.
 //
-// Solidity: error NoModule()
-func (mudSettlement *MudSettlement) UnpackNoModuleError(raw []byte) (*MudSettlementNoModule, error) {
-	out := new(MudSettlementNoModule)
-	if err := mudSettlement.abi.UnpackIntoInterface(out, "NoModule", raw); err != nil {
+// Solidity: error NoEffects(uint8 status)
+func (mudSettlement *MudSettlement) UnpackNoEffectsError(raw []byte) (*MudSettlementNoEffects, error) {
+	out := new(MudSettlementNoEffects)
+	if err := mudSettlement.abi.UnpackIntoInterface(out, "NoEffects", raw); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -2669,25 +3795,24 @@ func (mudSettlement *MudSettlement) UnpackNotFinalError(raw []byte) (*MudSettlem
 	return out, nil
 }
 
-// MudSettlementNotNamespaceOwner represents a NotNamespaceOwner error raised by the MudSettlement contract.
-type MudSettlementNotNamespaceOwner struct {
-	Owner common.Address
+// MudSettlementNotProven represents a NotProven error raised by the MudSettlement contract.
+type MudSettlementNotProven struct {
 }
 
 // ErrorID returns the hash of canonical representation of the error's signature.
 //
-// Solidity: error NotNamespaceOwner(address owner)
-func MudSettlementNotNamespaceOwnerErrorID() common.Hash {
-	return common.HexToHash("0xc94b663323c43f2f051fbcb38cbd88a2f4ba6f4cfa376eb31b33e9fe696a7721")
+// Solidity: error NotProven()
+func MudSettlementNotProvenErrorID() common.Hash {
+	return common.HexToHash("0xa506d3349468a933804dcafcb79729084c8b426aed169fc9da4517157e3fe116")
 }
 
-// UnpackNotNamespaceOwnerError is the Go binding used to decode the provided
+// UnpackNotProvenError is the Go binding used to decode the provided
 // error data into the corresponding Go error struct.
 //
-// Solidity: error NotNamespaceOwner(address owner)
-func (mudSettlement *MudSettlement) UnpackNotNamespaceOwnerError(raw []byte) (*MudSettlementNotNamespaceOwner, error) {
-	out := new(MudSettlementNotNamespaceOwner)
-	if err := mudSettlement.abi.UnpackIntoInterface(out, "NotNamespaceOwner", raw); err != nil {
+// Solidity: error NotProven()
+func (mudSettlement *MudSettlement) UnpackNotProvenError(raw []byte) (*MudSettlementNotProven, error) {
+	out := new(MudSettlementNotProven)
+	if err := mudSettlement.abi.UnpackIntoInterface(out, "NotProven", raw); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -2717,70 +3842,47 @@ func (mudSettlement *MudSettlement) UnpackOutOfRangeError(raw []byte) (*MudSettl
 	return out, nil
 }
 
-// MudSettlementReentrancyGuardReentrantCall represents a ReentrancyGuardReentrantCall error raised by the MudSettlement contract.
-type MudSettlementReentrancyGuardReentrantCall struct {
+// MudSettlementTicketUsed represents a TicketUsed error raised by the MudSettlement contract.
+type MudSettlementTicketUsed struct {
 }
 
 // ErrorID returns the hash of canonical representation of the error's signature.
 //
-// Solidity: error ReentrancyGuardReentrantCall()
-func MudSettlementReentrancyGuardReentrantCallErrorID() common.Hash {
-	return common.HexToHash("0x3ee5aeb571de7fc460830b4d0017439a1ca56fb0bc39062227ade4fe4a24c1ca")
+// Solidity: error TicketUsed()
+func MudSettlementTicketUsedErrorID() common.Hash {
+	return common.HexToHash("0xf37f8bbd3f5c97b19778e78fbc4e25b06e1dd11c5720697cb5f188ad34753c3e")
 }
 
-// UnpackReentrancyGuardReentrantCallError is the Go binding used to decode the provided
+// UnpackTicketUsedError is the Go binding used to decode the provided
 // error data into the corresponding Go error struct.
 //
-// Solidity: error ReentrancyGuardReentrantCall()
-func (mudSettlement *MudSettlement) UnpackReentrancyGuardReentrantCallError(raw []byte) (*MudSettlementReentrancyGuardReentrantCall, error) {
-	out := new(MudSettlementReentrancyGuardReentrantCall)
-	if err := mudSettlement.abi.UnpackIntoInterface(out, "ReentrancyGuardReentrantCall", raw); err != nil {
+// Solidity: error TicketUsed()
+func (mudSettlement *MudSettlement) UnpackTicketUsedError(raw []byte) (*MudSettlementTicketUsed, error) {
+	out := new(MudSettlementTicketUsed)
+	if err := mudSettlement.abi.UnpackIntoInterface(out, "TicketUsed", raw); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-// MudSettlementTicketNotZero represents a TicketNotZero error raised by the MudSettlement contract.
-type MudSettlementTicketNotZero struct {
+// MudSettlementVoid represents a Void error raised by the MudSettlement contract.
+type MudSettlementVoid struct {
 }
 
 // ErrorID returns the hash of canonical representation of the error's signature.
 //
-// Solidity: error TicketNotZero()
-func MudSettlementTicketNotZeroErrorID() common.Hash {
-	return common.HexToHash("0x94b643b113e7164ab2b665228cfbce86a80d682f5f604e5b2d1f38e061bc19a0")
+// Solidity: error Void()
+func MudSettlementVoidErrorID() common.Hash {
+	return common.HexToHash("0xf4f6c22cda35eae05854044bf79ce364fc24af4f4e00bdbb017b6bdd239d6253")
 }
 
-// UnpackTicketNotZeroError is the Go binding used to decode the provided
+// UnpackVoidError is the Go binding used to decode the provided
 // error data into the corresponding Go error struct.
 //
-// Solidity: error TicketNotZero()
-func (mudSettlement *MudSettlement) UnpackTicketNotZeroError(raw []byte) (*MudSettlementTicketNotZero, error) {
-	out := new(MudSettlementTicketNotZero)
-	if err := mudSettlement.abi.UnpackIntoInterface(out, "TicketNotZero", raw); err != nil {
-		return nil, err
-	}
-	return out, nil
-}
-
-// MudSettlementTooManyEffects represents a TooManyEffects error raised by the MudSettlement contract.
-type MudSettlementTooManyEffects struct {
-}
-
-// ErrorID returns the hash of canonical representation of the error's signature.
-//
-// Solidity: error TooManyEffects()
-func MudSettlementTooManyEffectsErrorID() common.Hash {
-	return common.HexToHash("0xa07c6d1ce8a2c334a879a989e0f732cbfb66f8e0109ef1993760ffb598668137")
-}
-
-// UnpackTooManyEffectsError is the Go binding used to decode the provided
-// error data into the corresponding Go error struct.
-//
-// Solidity: error TooManyEffects()
-func (mudSettlement *MudSettlement) UnpackTooManyEffectsError(raw []byte) (*MudSettlementTooManyEffects, error) {
-	out := new(MudSettlementTooManyEffects)
-	if err := mudSettlement.abi.UnpackIntoInterface(out, "TooManyEffects", raw); err != nil {
+// Solidity: error Void()
+func (mudSettlement *MudSettlement) UnpackVoidError(raw []byte) (*MudSettlementVoid, error) {
+	out := new(MudSettlementVoid)
+	if err := mudSettlement.abi.UnpackIntoInterface(out, "Void", raw); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -2855,6 +3957,29 @@ func (mudSettlement *MudSettlement) UnpackWrongJoinCountError(raw []byte) (*MudS
 	return out, nil
 }
 
+// MudSettlementWrongSnapshot represents a WrongSnapshot error raised by the MudSettlement contract.
+type MudSettlementWrongSnapshot struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error WrongSnapshot()
+func MudSettlementWrongSnapshotErrorID() common.Hash {
+	return common.HexToHash("0xf7ba2b5fcb60a590c55d301b7147d0cc0407bdfd1ed2d674046b3a189d050096")
+}
+
+// UnpackWrongSnapshotError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error WrongSnapshot()
+func (mudSettlement *MudSettlement) UnpackWrongSnapshotError(raw []byte) (*MudSettlementWrongSnapshot, error) {
+	out := new(MudSettlementWrongSnapshot)
+	if err := mudSettlement.abi.UnpackIntoInterface(out, "WrongSnapshot", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // MudSettlementWrongState represents a WrongState error raised by the MudSettlement contract.
 type MudSettlementWrongState struct {
 }
@@ -2873,6 +3998,2159 @@ func MudSettlementWrongStateErrorID() common.Hash {
 func (mudSettlement *MudSettlement) UnpackWrongStateError(raw []byte) (*MudSettlementWrongState, error) {
 	out := new(MudSettlementWrongState)
 	if err := mudSettlement.abi.UnpackIntoInterface(out, "WrongState", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// MudSettlementWrongTicket represents a WrongTicket error raised by the MudSettlement contract.
+type MudSettlementWrongTicket struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error WrongTicket()
+func MudSettlementWrongTicketErrorID() common.Hash {
+	return common.HexToHash("0x6fca9ca4ecf78d2b3aa29c1c20f62a88520bbe94305dd0b2809a5572f6464f10")
+}
+
+// UnpackWrongTicketError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error WrongTicket()
+func (mudSettlement *MudSettlement) UnpackWrongTicketError(raw []byte) (*MudSettlementWrongTicket, error) {
+	out := new(MudSettlementWrongTicket)
+	if err := mudSettlement.abi.UnpackIntoInterface(out, "WrongTicket", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PoliciesMetaData contains all meta data concerning the Policies contract.
+var PoliciesMetaData = bind.MetaData{
+	ABI: "[{\"type\":\"function\",\"name\":\"inForce\",\"inputs\":[{\"name\":\"world\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"configHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"revision\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"outputs\":[{\"name\":\"policy\",\"type\":\"tuple\",\"internalType\":\"structPolicy\",\"components\":[{\"name\":\"modes\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"threshold\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"guardian\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"bond\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"maxJournalBytes\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"needsTicket\",\"type\":\"bool\",\"internalType\":\"bool\"},{\"name\":\"ticketPrice\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"minFundingAsset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"minFunding\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"attestors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"permissions\",\"type\":\"tuple[]\",\"internalType\":\"structPermission[]\",\"components\":[{\"name\":\"resourceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"op\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"field\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"selector\",\"type\":\"bytes4\",\"internalType\":\"bytes4\"},{\"name\":\"maxIncrease\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"maxDecrease\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"perChannel\",\"type\":\"uint128\",\"internalType\":\"uint128\"}]}]},{\"name\":\"at\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"minWindow\",\"inputs\":[],\"outputs\":[{\"name\":\"\",\"type\":\"uint32\",\"internalType\":\"uint32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"policyOf\",\"inputs\":[{\"name\":\"world\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"configHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[{\"name\":\"policy\",\"type\":\"tuple\",\"internalType\":\"structPolicy\",\"components\":[{\"name\":\"modes\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"threshold\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"guardian\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"bond\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"maxJournalBytes\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"needsTicket\",\"type\":\"bool\",\"internalType\":\"bool\"},{\"name\":\"ticketPrice\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"minFundingAsset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"minFunding\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"attestors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"permissions\",\"type\":\"tuple[]\",\"internalType\":\"structPermission[]\",\"components\":[{\"name\":\"resourceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"op\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"field\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"selector\",\"type\":\"bytes4\",\"internalType\":\"bytes4\"},{\"name\":\"maxIncrease\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"maxDecrease\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"perChannel\",\"type\":\"uint128\",\"internalType\":\"uint128\"}]}]},{\"name\":\"revision\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"policyRevision\",\"inputs\":[{\"name\":\"world\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[{\"name\":\"\",\"type\":\"uint64\",\"internalType\":\"uint64\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"setPolicy\",\"inputs\":[{\"name\":\"world\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"configHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"policy\",\"type\":\"tuple\",\"internalType\":\"structPolicy\",\"components\":[{\"name\":\"modes\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"threshold\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"guardian\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"bond\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"maxJournalBytes\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"needsTicket\",\"type\":\"bool\",\"internalType\":\"bool\"},{\"name\":\"ticketPrice\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"minFundingAsset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"minFunding\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"attestors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"permissions\",\"type\":\"tuple[]\",\"internalType\":\"structPermission[]\",\"components\":[{\"name\":\"resourceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"op\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"field\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"selector\",\"type\":\"bytes4\",\"internalType\":\"bytes4\"},{\"name\":\"maxIncrease\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"maxDecrease\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"perChannel\",\"type\":\"uint128\",\"internalType\":\"uint128\"}]}]}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"event\",\"name\":\"PolicySet\",\"inputs\":[{\"name\":\"world\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"indexed\":true,\"internalType\":\"bytes32\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"indexed\":false,\"internalType\":\"bytes32\"},{\"name\":\"configHash\",\"type\":\"bytes32\",\"indexed\":false,\"internalType\":\"bytes32\"},{\"name\":\"revision\",\"type\":\"uint64\",\"indexed\":false,\"internalType\":\"uint64\"},{\"name\":\"policy\",\"type\":\"tuple\",\"indexed\":false,\"internalType\":\"structPolicy\",\"components\":[{\"name\":\"modes\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"threshold\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"guardian\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"bond\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"maxJournalBytes\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"needsTicket\",\"type\":\"bool\",\"internalType\":\"bool\"},{\"name\":\"ticketPrice\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"minFundingAsset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"minFunding\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"attestors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"permissions\",\"type\":\"tuple[]\",\"internalType\":\"structPermission[]\",\"components\":[{\"name\":\"resourceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"op\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"field\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"selector\",\"type\":\"bytes4\",\"internalType\":\"bytes4\"},{\"name\":\"maxIncrease\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"maxDecrease\",\"type\":\"uint128\",\"internalType\":\"uint128\"},{\"name\":\"perChannel\",\"type\":\"uint128\",\"internalType\":\"uint128\"}]}]}],\"anonymous\":false},{\"type\":\"error\",\"name\":\"BadAttestors\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"BadNamespace\",\"inputs\":[{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}]},{\"type\":\"error\",\"name\":\"BadPermission\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"BadPolicy\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NoModule\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotAllowed\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotNamespaceOwner\",\"inputs\":[{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]}]",
+	ID:  "Policies",
+}
+
+// Policies is an auto generated Go binding around an Ethereum contract.
+type Policies struct {
+	abi abi.ABI
+}
+
+// NewPolicies creates a new instance of Policies.
+func NewPolicies() *Policies {
+	parsed, err := PoliciesMetaData.ParseABI()
+	if err != nil {
+		panic(errors.New("invalid ABI: " + err.Error()))
+	}
+	return &Policies{abi: *parsed}
+}
+
+// Instance creates a wrapper for a deployed contract instance at the given address.
+// Use this to create the instance object passed to abigen v2 library functions Call, Transact, etc.
+func (c *Policies) Instance(backend bind.ContractBackend, addr common.Address) *bind.BoundContract {
+	return bind.NewBoundContract(addr, c.abi, backend, backend, backend)
+}
+
+// PackInForce is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x4cd55e46.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function inForce(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash, uint64 revision) view returns((uint8,uint8,uint32,address,uint128,uint32,bool,uint128,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy, uint64 at)
+func (policies *Policies) PackInForce(world common.Address, namespaceId [32]byte, moduleHash [32]byte, configHash [32]byte, revision uint64) []byte {
+	enc, err := policies.abi.Pack("inForce", world, namespaceId, moduleHash, configHash, revision)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackInForce is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x4cd55e46.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function inForce(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash, uint64 revision) view returns((uint8,uint8,uint32,address,uint128,uint32,bool,uint128,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy, uint64 at)
+func (policies *Policies) TryPackInForce(world common.Address, namespaceId [32]byte, moduleHash [32]byte, configHash [32]byte, revision uint64) ([]byte, error) {
+	return policies.abi.Pack("inForce", world, namespaceId, moduleHash, configHash, revision)
+}
+
+// InForceOutput serves as a container for the return parameters of contract
+// method InForce.
+type InForceOutput struct {
+	Policy Policy
+	At     uint64
+}
+
+// UnpackInForce is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x4cd55e46.
+//
+// Solidity: function inForce(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash, uint64 revision) view returns((uint8,uint8,uint32,address,uint128,uint32,bool,uint128,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy, uint64 at)
+func (policies *Policies) UnpackInForce(data []byte) (InForceOutput, error) {
+	out, err := policies.abi.Unpack("inForce", data)
+	outstruct := new(InForceOutput)
+	if err != nil {
+		return *outstruct, err
+	}
+	outstruct.Policy = *abi.ConvertType(out[0], new(Policy)).(*Policy)
+	outstruct.At = *abi.ConvertType(out[1], new(uint64)).(*uint64)
+	return *outstruct, nil
+}
+
+// PackMinWindow is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xac66a3ef.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function minWindow() view returns(uint32)
+func (policies *Policies) PackMinWindow() []byte {
+	enc, err := policies.abi.Pack("minWindow")
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackMinWindow is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xac66a3ef.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function minWindow() view returns(uint32)
+func (policies *Policies) TryPackMinWindow() ([]byte, error) {
+	return policies.abi.Pack("minWindow")
+}
+
+// UnpackMinWindow is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xac66a3ef.
+//
+// Solidity: function minWindow() view returns(uint32)
+func (policies *Policies) UnpackMinWindow(data []byte) (uint32, error) {
+	out, err := policies.abi.Unpack("minWindow", data)
+	if err != nil {
+		return *new(uint32), err
+	}
+	out0 := *abi.ConvertType(out[0], new(uint32)).(*uint32)
+	return out0, nil
+}
+
+// PackPolicyOf is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x2d93acfa.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function policyOf(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash) view returns((uint8,uint8,uint32,address,uint128,uint32,bool,uint128,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy, uint64 revision)
+func (policies *Policies) PackPolicyOf(world common.Address, namespaceId [32]byte, moduleHash [32]byte, configHash [32]byte) []byte {
+	enc, err := policies.abi.Pack("policyOf", world, namespaceId, moduleHash, configHash)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackPolicyOf is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x2d93acfa.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function policyOf(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash) view returns((uint8,uint8,uint32,address,uint128,uint32,bool,uint128,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy, uint64 revision)
+func (policies *Policies) TryPackPolicyOf(world common.Address, namespaceId [32]byte, moduleHash [32]byte, configHash [32]byte) ([]byte, error) {
+	return policies.abi.Pack("policyOf", world, namespaceId, moduleHash, configHash)
+}
+
+// PolicyOfOutput serves as a container for the return parameters of contract
+// method PolicyOf.
+type PolicyOfOutput struct {
+	Policy   Policy
+	Revision uint64
+}
+
+// UnpackPolicyOf is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x2d93acfa.
+//
+// Solidity: function policyOf(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash) view returns((uint8,uint8,uint32,address,uint128,uint32,bool,uint128,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy, uint64 revision)
+func (policies *Policies) UnpackPolicyOf(data []byte) (PolicyOfOutput, error) {
+	out, err := policies.abi.Unpack("policyOf", data)
+	outstruct := new(PolicyOfOutput)
+	if err != nil {
+		return *outstruct, err
+	}
+	outstruct.Policy = *abi.ConvertType(out[0], new(Policy)).(*Policy)
+	outstruct.Revision = *abi.ConvertType(out[1], new(uint64)).(*uint64)
+	return *outstruct, nil
+}
+
+// PackPolicyRevision is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xeff02bb8.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function policyRevision(address world, bytes32 namespaceId) view returns(uint64)
+func (policies *Policies) PackPolicyRevision(world common.Address, namespaceId [32]byte) []byte {
+	enc, err := policies.abi.Pack("policyRevision", world, namespaceId)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackPolicyRevision is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xeff02bb8.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function policyRevision(address world, bytes32 namespaceId) view returns(uint64)
+func (policies *Policies) TryPackPolicyRevision(world common.Address, namespaceId [32]byte) ([]byte, error) {
+	return policies.abi.Pack("policyRevision", world, namespaceId)
+}
+
+// UnpackPolicyRevision is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xeff02bb8.
+//
+// Solidity: function policyRevision(address world, bytes32 namespaceId) view returns(uint64)
+func (policies *Policies) UnpackPolicyRevision(data []byte) (uint64, error) {
+	out, err := policies.abi.Unpack("policyRevision", data)
+	if err != nil {
+		return *new(uint64), err
+	}
+	out0 := *abi.ConvertType(out[0], new(uint64)).(*uint64)
+	return out0, nil
+}
+
+// PackSetPolicy is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xbd00032b.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function setPolicy(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash, (uint8,uint8,uint32,address,uint128,uint32,bool,uint128,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy) returns()
+func (policies *Policies) PackSetPolicy(world common.Address, namespaceId [32]byte, moduleHash [32]byte, configHash [32]byte, policy Policy) []byte {
+	enc, err := policies.abi.Pack("setPolicy", world, namespaceId, moduleHash, configHash, policy)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackSetPolicy is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xbd00032b.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function setPolicy(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash, (uint8,uint8,uint32,address,uint128,uint32,bool,uint128,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy) returns()
+func (policies *Policies) TryPackSetPolicy(world common.Address, namespaceId [32]byte, moduleHash [32]byte, configHash [32]byte, policy Policy) ([]byte, error) {
+	return policies.abi.Pack("setPolicy", world, namespaceId, moduleHash, configHash, policy)
+}
+
+// PoliciesPolicySet represents a PolicySet event raised by the Policies contract.
+type PoliciesPolicySet struct {
+	World       common.Address
+	NamespaceId [32]byte
+	ModuleHash  [32]byte
+	ConfigHash  [32]byte
+	Revision    uint64
+	Policy      Policy
+	Raw         *types.Log // Blockchain specific contextual infos
+}
+
+const PoliciesPolicySetEventName = "PolicySet"
+
+// ContractEventName returns the user-defined event name.
+func (PoliciesPolicySet) ContractEventName() string {
+	return PoliciesPolicySetEventName
+}
+
+// UnpackPolicySetEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event PolicySet(address indexed world, bytes32 indexed namespaceId, bytes32 moduleHash, bytes32 configHash, uint64 revision, (uint8,uint8,uint32,address,uint128,uint32,bool,uint128,address,uint256,address[],(bytes32,uint8,uint8,bytes4,uint128,uint128,uint128)[]) policy)
+func (policies *Policies) UnpackPolicySetEvent(log *types.Log) (*PoliciesPolicySet, error) {
+	event := "PolicySet"
+	if len(log.Topics) == 0 || log.Topics[0] != policies.abi.Events[event].ID {
+		return nil, errors.New("event signature mismatch")
+	}
+	out := new(PoliciesPolicySet)
+	if len(log.Data) > 0 {
+		if err := policies.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range policies.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// UnpackError attempts to decode the provided error data using user-defined
+// error definitions.
+func (policies *Policies) UnpackError(raw []byte) (any, error) {
+	if bytes.Equal(raw[:4], policies.abi.Errors["BadAttestors"].ID.Bytes()[:4]) {
+		return policies.UnpackBadAttestorsError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], policies.abi.Errors["BadNamespace"].ID.Bytes()[:4]) {
+		return policies.UnpackBadNamespaceError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], policies.abi.Errors["BadPermission"].ID.Bytes()[:4]) {
+		return policies.UnpackBadPermissionError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], policies.abi.Errors["BadPolicy"].ID.Bytes()[:4]) {
+		return policies.UnpackBadPolicyError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], policies.abi.Errors["NoModule"].ID.Bytes()[:4]) {
+		return policies.UnpackNoModuleError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], policies.abi.Errors["NotAllowed"].ID.Bytes()[:4]) {
+		return policies.UnpackNotAllowedError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], policies.abi.Errors["NotNamespaceOwner"].ID.Bytes()[:4]) {
+		return policies.UnpackNotNamespaceOwnerError(raw[4:])
+	}
+	return nil, errors.New("Unknown error")
+}
+
+// PoliciesBadAttestors represents a BadAttestors error raised by the Policies contract.
+type PoliciesBadAttestors struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error BadAttestors()
+func PoliciesBadAttestorsErrorID() common.Hash {
+	return common.HexToHash("0x3e8b0f82b13ec788991efce201f706281c62913f937d6cd1bcb0e6c5afea3c03")
+}
+
+// UnpackBadAttestorsError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error BadAttestors()
+func (policies *Policies) UnpackBadAttestorsError(raw []byte) (*PoliciesBadAttestors, error) {
+	out := new(PoliciesBadAttestors)
+	if err := policies.abi.UnpackIntoInterface(out, "BadAttestors", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PoliciesBadNamespace represents a BadNamespace error raised by the Policies contract.
+type PoliciesBadNamespace struct {
+	NamespaceId [32]byte
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error BadNamespace(bytes32 namespaceId)
+func PoliciesBadNamespaceErrorID() common.Hash {
+	return common.HexToHash("0xed9e29138c1a62216c3b674bb34f8ab3fab40bce4bd0e04f9787f5111025a4ca")
+}
+
+// UnpackBadNamespaceError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error BadNamespace(bytes32 namespaceId)
+func (policies *Policies) UnpackBadNamespaceError(raw []byte) (*PoliciesBadNamespace, error) {
+	out := new(PoliciesBadNamespace)
+	if err := policies.abi.UnpackIntoInterface(out, "BadNamespace", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PoliciesBadPermission represents a BadPermission error raised by the Policies contract.
+type PoliciesBadPermission struct {
+	Index *big.Int
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error BadPermission(uint256 index)
+func PoliciesBadPermissionErrorID() common.Hash {
+	return common.HexToHash("0x7f5876d029baa63242681d9c42e710b537eeb6ac1aab4a72f01a44857d2657da")
+}
+
+// UnpackBadPermissionError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error BadPermission(uint256 index)
+func (policies *Policies) UnpackBadPermissionError(raw []byte) (*PoliciesBadPermission, error) {
+	out := new(PoliciesBadPermission)
+	if err := policies.abi.UnpackIntoInterface(out, "BadPermission", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PoliciesBadPolicy represents a BadPolicy error raised by the Policies contract.
+type PoliciesBadPolicy struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error BadPolicy()
+func PoliciesBadPolicyErrorID() common.Hash {
+	return common.HexToHash("0x953c25a03ad7f1c3a1ff85d42fda731d583e65dc16bd947e048fd11cba3be1a9")
+}
+
+// UnpackBadPolicyError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error BadPolicy()
+func (policies *Policies) UnpackBadPolicyError(raw []byte) (*PoliciesBadPolicy, error) {
+	out := new(PoliciesBadPolicy)
+	if err := policies.abi.UnpackIntoInterface(out, "BadPolicy", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PoliciesNoModule represents a NoModule error raised by the Policies contract.
+type PoliciesNoModule struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error NoModule()
+func PoliciesNoModuleErrorID() common.Hash {
+	return common.HexToHash("0xf9505712e30315633fe371f9a29be45a314a9e92b1321a975cb0c1e99ca7bc45")
+}
+
+// UnpackNoModuleError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error NoModule()
+func (policies *Policies) UnpackNoModuleError(raw []byte) (*PoliciesNoModule, error) {
+	out := new(PoliciesNoModule)
+	if err := policies.abi.UnpackIntoInterface(out, "NoModule", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PoliciesNotAllowed represents a NotAllowed error raised by the Policies contract.
+type PoliciesNotAllowed struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error NotAllowed()
+func PoliciesNotAllowedErrorID() common.Hash {
+	return common.HexToHash("0x3d693ada2b7d6a2edee20ea0cf19d7267a84cc4ae96aafe9d465faf4dde58518")
+}
+
+// UnpackNotAllowedError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error NotAllowed()
+func (policies *Policies) UnpackNotAllowedError(raw []byte) (*PoliciesNotAllowed, error) {
+	out := new(PoliciesNotAllowed)
+	if err := policies.abi.UnpackIntoInterface(out, "NotAllowed", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PoliciesNotNamespaceOwner represents a NotNamespaceOwner error raised by the Policies contract.
+type PoliciesNotNamespaceOwner struct {
+	Owner common.Address
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error NotNamespaceOwner(address owner)
+func PoliciesNotNamespaceOwnerErrorID() common.Hash {
+	return common.HexToHash("0xc94b663323c43f2f051fbcb38cbd88a2f4ba6f4cfa376eb31b33e9fe696a7721")
+}
+
+// UnpackNotNamespaceOwnerError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error NotNamespaceOwner(address owner)
+func (policies *Policies) UnpackNotNamespaceOwnerError(raw []byte) (*PoliciesNotNamespaceOwner, error) {
+	out := new(PoliciesNotNamespaceOwner)
+	if err := policies.abi.UnpackIntoInterface(out, "NotNamespaceOwner", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsMetaData contains all meta data concerning the Publications contract.
+var PublicationsMetaData = bind.MetaData{
+	ABI: "[{\"type\":\"function\",\"name\":\"credits\",\"inputs\":[{\"name\":\"account\",\"type\":\"address\",\"internalType\":\"address\"}],\"outputs\":[{\"name\":\"\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"disprove\",\"inputs\":[{\"name\":\"params\",\"type\":\"tuple\",\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"funding\",\"type\":\"tuple[]\",\"internalType\":\"structFunding[]\",\"components\":[{\"name\":\"asset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"amounts\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}]},{\"name\":\"witness\",\"type\":\"tuple\",\"internalType\":\"structWitness\",\"components\":[{\"name\":\"index\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"entry\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"stateHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"proof\",\"type\":\"bytes32[]\",\"internalType\":\"bytes32[]\"},{\"name\":\"previousEventHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"previousProof\",\"type\":\"bytes32[]\",\"internalType\":\"bytes32[]\"},{\"name\":\"previousState\",\"type\":\"bytes\",\"internalType\":\"bytes\"}]}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"execute\",\"inputs\":[{\"name\":\"params\",\"type\":\"tuple\",\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"funding\",\"type\":\"tuple[]\",\"internalType\":\"structFunding[]\",\"components\":[{\"name\":\"asset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"amounts\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}]},{\"name\":\"genesisInput\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"state\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"chunk\",\"type\":\"tuple\",\"internalType\":\"structChunk\",\"components\":[{\"name\":\"first\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"range\",\"type\":\"bytes32[]\",\"internalType\":\"bytes32[]\"},{\"name\":\"entries\",\"type\":\"bytes\",\"internalType\":\"bytes\"}]}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"progress\",\"inputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"publisher\",\"type\":\"address\",\"internalType\":\"address\"}],\"outputs\":[{\"name\":\"next\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"digest\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"publish\",\"inputs\":[{\"name\":\"params\",\"type\":\"tuple\",\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"funding\",\"type\":\"tuple[]\",\"internalType\":\"structFunding[]\",\"components\":[{\"name\":\"asset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"amounts\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}]},{\"name\":\"genesisInput\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"genesisState\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"chunk\",\"type\":\"tuple\",\"internalType\":\"structChunk\",\"components\":[{\"name\":\"first\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"range\",\"type\":\"bytes32[]\",\"internalType\":\"bytes32[]\"},{\"name\":\"entries\",\"type\":\"bytes\",\"internalType\":\"bytes\"}]}],\"outputs\":[],\"stateMutability\":\"payable\"},{\"type\":\"function\",\"name\":\"reached\",\"inputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"next\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"range\",\"type\":\"bytes32[]\",\"internalType\":\"bytes32[]\"},{\"name\":\"stateHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[{\"name\":\"\",\"type\":\"bool\",\"internalType\":\"bool\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"releaseBond\",\"inputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"standing\",\"inputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[{\"name\":\"\",\"type\":\"tuple\",\"internalType\":\"structStanding\",\"components\":[{\"name\":\"voided\",\"type\":\"bool\",\"internalType\":\"bool\"},{\"name\":\"executed\",\"type\":\"bool\",\"internalType\":\"bool\"},{\"name\":\"vetoed\",\"type\":\"bool\",\"internalType\":\"bool\"},{\"name\":\"publisher\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"deadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"revision\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"bond\",\"type\":\"uint128\",\"internalType\":\"uint128\"}]}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"veto\",\"inputs\":[{\"name\":\"params\",\"type\":\"tuple\",\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"genesisInput\",\"type\":\"bytes\",\"internalType\":\"bytes\"}],\"outputs\":[],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"withdraw\",\"inputs\":[{\"name\":\"to\",\"type\":\"address\",\"internalType\":\"address\"}],\"outputs\":[{\"name\":\"amount\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"nonpayable\"},{\"type\":\"event\",\"name\":\"BondReleased\",\"inputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"indexed\":true,\"internalType\":\"bytes32\"},{\"name\":\"publisher\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"bond\",\"type\":\"uint128\",\"indexed\":false,\"internalType\":\"uint128\"}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"ChunkPublished\",\"inputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"indexed\":true,\"internalType\":\"bytes32\"},{\"name\":\"publisher\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"first\",\"type\":\"uint64\",\"indexed\":false,\"internalType\":\"uint64\"},{\"name\":\"next\",\"type\":\"uint64\",\"indexed\":false,\"internalType\":\"uint64\"},{\"name\":\"genesisInput\",\"type\":\"bytes\",\"indexed\":false,\"internalType\":\"bytes\"},{\"name\":\"genesisState\",\"type\":\"bytes32\",\"indexed\":false,\"internalType\":\"bytes32\"},{\"name\":\"entries\",\"type\":\"bytes\",\"indexed\":false,\"internalType\":\"bytes\"}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"Disproved\",\"inputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"indexed\":true,\"internalType\":\"bytes32\"},{\"name\":\"prover\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"index\",\"type\":\"uint64\",\"indexed\":false,\"internalType\":\"uint64\"},{\"name\":\"status\",\"type\":\"uint8\",\"indexed\":false,\"internalType\":\"uint8\"},{\"name\":\"derived\",\"type\":\"bytes32\",\"indexed\":false,\"internalType\":\"bytes32\"},{\"name\":\"claimed\",\"type\":\"bytes32\",\"indexed\":false,\"internalType\":\"bytes32\"},{\"name\":\"reward\",\"type\":\"uint128\",\"indexed\":false,\"internalType\":\"uint128\"},{\"name\":\"burnt\",\"type\":\"uint128\",\"indexed\":false,\"internalType\":\"uint128\"}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"Executed\",\"inputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"indexed\":true,\"internalType\":\"bytes32\"},{\"name\":\"first\",\"type\":\"uint64\",\"indexed\":false,\"internalType\":\"uint64\"},{\"name\":\"next\",\"type\":\"uint64\",\"indexed\":false,\"internalType\":\"uint64\"},{\"name\":\"stateHash\",\"type\":\"bytes32\",\"indexed\":false,\"internalType\":\"bytes32\"},{\"name\":\"complete\",\"type\":\"bool\",\"indexed\":false,\"internalType\":\"bool\"}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"Published\",\"inputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"indexed\":true,\"internalType\":\"bytes32\"},{\"name\":\"publisher\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"world\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"deadline\",\"type\":\"uint64\",\"indexed\":false,\"internalType\":\"uint64\"},{\"name\":\"bond\",\"type\":\"uint128\",\"indexed\":false,\"internalType\":\"uint128\"},{\"name\":\"params\",\"type\":\"tuple\",\"indexed\":false,\"internalType\":\"structParams\",\"components\":[{\"name\":\"chainId\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"adjudicator\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"participants\",\"type\":\"tuple[]\",\"internalType\":\"structParticipant[]\",\"components\":[{\"name\":\"signer\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"owner\",\"type\":\"address\",\"internalType\":\"address\"}]},{\"name\":\"beneficiaries\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"guarantors\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"nonce\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"window\",\"type\":\"uint32\",\"internalType\":\"uint32\"},{\"name\":\"forceQuota\",\"type\":\"uint16\",\"internalType\":\"uint16\"},{\"name\":\"sequencer\",\"type\":\"uint8\",\"internalType\":\"uint8\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"genesisHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"fundingDeadline\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"isVirtual\",\"type\":\"bool\",\"internalType\":\"bool\"}]},{\"name\":\"funding\",\"type\":\"tuple[]\",\"indexed\":false,\"internalType\":\"structFunding[]\",\"components\":[{\"name\":\"asset\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"amounts\",\"type\":\"uint256[]\",\"internalType\":\"uint256[]\"}]}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"Vetoed\",\"inputs\":[{\"name\":\"channelId\",\"type\":\"bytes32\",\"indexed\":true,\"internalType\":\"bytes32\"},{\"name\":\"guardian\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"Withdrawn\",\"inputs\":[{\"name\":\"account\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"amount\",\"type\":\"uint256\",\"indexed\":false,\"internalType\":\"uint256\"}],\"anonymous\":false},{\"type\":\"error\",\"name\":\"AlreadyPublished\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"AlreadyVoid\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"BadEntry\",\"inputs\":[{\"name\":\"seq\",\"type\":\"uint64\",\"internalType\":\"uint64\"}]},{\"type\":\"error\",\"name\":\"BadWitness\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"LeafIsRight\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotAllowed\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotFinal\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotGuardian\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NothingToWithdraw\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"TooManyBytes\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"UnknownModule\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WindowClosed\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WindowOpen\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WithdrawFailed\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongBond\",\"inputs\":[{\"name\":\"bond\",\"type\":\"uint128\",\"internalType\":\"uint128\"}]},{\"type\":\"error\",\"name\":\"WrongFunding\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongGenesis\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongJournal\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongProgress\",\"inputs\":[]}]",
+	ID:  "Publications",
+}
+
+// Publications is an auto generated Go binding around an Ethereum contract.
+type Publications struct {
+	abi abi.ABI
+}
+
+// NewPublications creates a new instance of Publications.
+func NewPublications() *Publications {
+	parsed, err := PublicationsMetaData.ParseABI()
+	if err != nil {
+		panic(errors.New("invalid ABI: " + err.Error()))
+	}
+	return &Publications{abi: *parsed}
+}
+
+// Instance creates a wrapper for a deployed contract instance at the given address.
+// Use this to create the instance object passed to abigen v2 library functions Call, Transact, etc.
+func (c *Publications) Instance(backend bind.ContractBackend, addr common.Address) *bind.BoundContract {
+	return bind.NewBoundContract(addr, c.abi, backend, backend, backend)
+}
+
+// PackCredits is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xfe5ff468.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function credits(address account) view returns(uint256)
+func (publications *Publications) PackCredits(account common.Address) []byte {
+	enc, err := publications.abi.Pack("credits", account)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackCredits is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xfe5ff468.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function credits(address account) view returns(uint256)
+func (publications *Publications) TryPackCredits(account common.Address) ([]byte, error) {
+	return publications.abi.Pack("credits", account)
+}
+
+// UnpackCredits is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xfe5ff468.
+//
+// Solidity: function credits(address account) view returns(uint256)
+func (publications *Publications) UnpackCredits(data []byte) (*big.Int, error) {
+	out, err := publications.abi.Unpack("credits", data)
+	if err != nil {
+		return new(big.Int), err
+	}
+	out0 := abi.ConvertType(out[0], new(big.Int)).(*big.Int)
+	return out0, nil
+}
+
+// PackDisprove is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x63a4d5af.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function disprove((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, (uint64,bytes,bytes32,bytes32[],bytes32,bytes32[],bytes) witness) returns()
+func (publications *Publications) PackDisprove(params Params, funding []Funding, witness Witness) []byte {
+	enc, err := publications.abi.Pack("disprove", params, funding, witness)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackDisprove is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x63a4d5af.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function disprove((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, (uint64,bytes,bytes32,bytes32[],bytes32,bytes32[],bytes) witness) returns()
+func (publications *Publications) TryPackDisprove(params Params, funding []Funding, witness Witness) ([]byte, error) {
+	return publications.abi.Pack("disprove", params, funding, witness)
+}
+
+// PackExecute is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x020c0ac0.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function execute((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, bytes genesisInput, bytes state, (uint64,bytes32[],bytes) chunk) returns()
+func (publications *Publications) PackExecute(params Params, funding []Funding, genesisInput []byte, state []byte, chunk Chunk) []byte {
+	enc, err := publications.abi.Pack("execute", params, funding, genesisInput, state, chunk)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackExecute is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x020c0ac0.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function execute((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, bytes genesisInput, bytes state, (uint64,bytes32[],bytes) chunk) returns()
+func (publications *Publications) TryPackExecute(params Params, funding []Funding, genesisInput []byte, state []byte, chunk Chunk) ([]byte, error) {
+	return publications.abi.Pack("execute", params, funding, genesisInput, state, chunk)
+}
+
+// PackProgress is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xd030a443.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function progress(bytes32 channelId, address publisher) view returns(uint64 next, bytes32 digest)
+func (publications *Publications) PackProgress(channelId [32]byte, publisher common.Address) []byte {
+	enc, err := publications.abi.Pack("progress", channelId, publisher)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackProgress is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xd030a443.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function progress(bytes32 channelId, address publisher) view returns(uint64 next, bytes32 digest)
+func (publications *Publications) TryPackProgress(channelId [32]byte, publisher common.Address) ([]byte, error) {
+	return publications.abi.Pack("progress", channelId, publisher)
+}
+
+// ProgressOutput serves as a container for the return parameters of contract
+// method Progress.
+type ProgressOutput struct {
+	Next   uint64
+	Digest [32]byte
+}
+
+// UnpackProgress is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xd030a443.
+//
+// Solidity: function progress(bytes32 channelId, address publisher) view returns(uint64 next, bytes32 digest)
+func (publications *Publications) UnpackProgress(data []byte) (ProgressOutput, error) {
+	out, err := publications.abi.Unpack("progress", data)
+	outstruct := new(ProgressOutput)
+	if err != nil {
+		return *outstruct, err
+	}
+	outstruct.Next = *abi.ConvertType(out[0], new(uint64)).(*uint64)
+	outstruct.Digest = *abi.ConvertType(out[1], new([32]byte)).(*[32]byte)
+	return *outstruct, nil
+}
+
+// PackPublish is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x19eaa229.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function publish((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, bytes genesisInput, bytes32 genesisState, (uint64,bytes32[],bytes) chunk) payable returns()
+func (publications *Publications) PackPublish(params Params, funding []Funding, genesisInput []byte, genesisState [32]byte, chunk Chunk) []byte {
+	enc, err := publications.abi.Pack("publish", params, funding, genesisInput, genesisState, chunk)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackPublish is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x19eaa229.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function publish((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding, bytes genesisInput, bytes32 genesisState, (uint64,bytes32[],bytes) chunk) payable returns()
+func (publications *Publications) TryPackPublish(params Params, funding []Funding, genesisInput []byte, genesisState [32]byte, chunk Chunk) ([]byte, error) {
+	return publications.abi.Pack("publish", params, funding, genesisInput, genesisState, chunk)
+}
+
+// PackReached is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x9d51ad32.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function reached(bytes32 channelId, uint64 next, bytes32[] range, bytes32 stateHash) view returns(bool)
+func (publications *Publications) PackReached(channelId [32]byte, next uint64, arg2 [][32]byte, stateHash [32]byte) []byte {
+	enc, err := publications.abi.Pack("reached", channelId, next, arg2, stateHash)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackReached is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x9d51ad32.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function reached(bytes32 channelId, uint64 next, bytes32[] range, bytes32 stateHash) view returns(bool)
+func (publications *Publications) TryPackReached(channelId [32]byte, next uint64, arg2 [][32]byte, stateHash [32]byte) ([]byte, error) {
+	return publications.abi.Pack("reached", channelId, next, arg2, stateHash)
+}
+
+// UnpackReached is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x9d51ad32.
+//
+// Solidity: function reached(bytes32 channelId, uint64 next, bytes32[] range, bytes32 stateHash) view returns(bool)
+func (publications *Publications) UnpackReached(data []byte) (bool, error) {
+	out, err := publications.abi.Unpack("reached", data)
+	if err != nil {
+		return *new(bool), err
+	}
+	out0 := *abi.ConvertType(out[0], new(bool)).(*bool)
+	return out0, nil
+}
+
+// PackReleaseBond is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x4ec7eb84.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function releaseBond(bytes32 channelId) returns()
+func (publications *Publications) PackReleaseBond(channelId [32]byte) []byte {
+	enc, err := publications.abi.Pack("releaseBond", channelId)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackReleaseBond is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x4ec7eb84.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function releaseBond(bytes32 channelId) returns()
+func (publications *Publications) TryPackReleaseBond(channelId [32]byte) ([]byte, error) {
+	return publications.abi.Pack("releaseBond", channelId)
+}
+
+// PackStanding is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x28c7a649.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function standing(bytes32 channelId) view returns((bool,bool,bool,address,uint64,uint64,uint128))
+func (publications *Publications) PackStanding(channelId [32]byte) []byte {
+	enc, err := publications.abi.Pack("standing", channelId)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackStanding is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x28c7a649.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function standing(bytes32 channelId) view returns((bool,bool,bool,address,uint64,uint64,uint128))
+func (publications *Publications) TryPackStanding(channelId [32]byte) ([]byte, error) {
+	return publications.abi.Pack("standing", channelId)
+}
+
+// UnpackStanding is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x28c7a649.
+//
+// Solidity: function standing(bytes32 channelId) view returns((bool,bool,bool,address,uint64,uint64,uint128))
+func (publications *Publications) UnpackStanding(data []byte) (Standing, error) {
+	out, err := publications.abi.Unpack("standing", data)
+	if err != nil {
+		return *new(Standing), err
+	}
+	out0 := *abi.ConvertType(out[0], new(Standing)).(*Standing)
+	return out0, nil
+}
+
+// PackVeto is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xa5d754c9.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function veto((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, bytes genesisInput) returns()
+func (publications *Publications) PackVeto(params Params, genesisInput []byte) []byte {
+	enc, err := publications.abi.Pack("veto", params, genesisInput)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackVeto is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xa5d754c9.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function veto((uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, bytes genesisInput) returns()
+func (publications *Publications) TryPackVeto(params Params, genesisInput []byte) ([]byte, error) {
+	return publications.abi.Pack("veto", params, genesisInput)
+}
+
+// PackWithdraw is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x51cff8d9.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function withdraw(address to) returns(uint256 amount)
+func (publications *Publications) PackWithdraw(to common.Address) []byte {
+	enc, err := publications.abi.Pack("withdraw", to)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackWithdraw is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x51cff8d9.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function withdraw(address to) returns(uint256 amount)
+func (publications *Publications) TryPackWithdraw(to common.Address) ([]byte, error) {
+	return publications.abi.Pack("withdraw", to)
+}
+
+// UnpackWithdraw is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x51cff8d9.
+//
+// Solidity: function withdraw(address to) returns(uint256 amount)
+func (publications *Publications) UnpackWithdraw(data []byte) (*big.Int, error) {
+	out, err := publications.abi.Unpack("withdraw", data)
+	if err != nil {
+		return new(big.Int), err
+	}
+	out0 := abi.ConvertType(out[0], new(big.Int)).(*big.Int)
+	return out0, nil
+}
+
+// PublicationsBondReleased represents a BondReleased event raised by the Publications contract.
+type PublicationsBondReleased struct {
+	ChannelId [32]byte
+	Publisher common.Address
+	Bond      *big.Int
+	Raw       *types.Log // Blockchain specific contextual infos
+}
+
+const PublicationsBondReleasedEventName = "BondReleased"
+
+// ContractEventName returns the user-defined event name.
+func (PublicationsBondReleased) ContractEventName() string {
+	return PublicationsBondReleasedEventName
+}
+
+// UnpackBondReleasedEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event BondReleased(bytes32 indexed channelId, address indexed publisher, uint128 bond)
+func (publications *Publications) UnpackBondReleasedEvent(log *types.Log) (*PublicationsBondReleased, error) {
+	event := "BondReleased"
+	if len(log.Topics) == 0 || log.Topics[0] != publications.abi.Events[event].ID {
+		return nil, errors.New("event signature mismatch")
+	}
+	out := new(PublicationsBondReleased)
+	if len(log.Data) > 0 {
+		if err := publications.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range publications.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// PublicationsChunkPublished represents a ChunkPublished event raised by the Publications contract.
+type PublicationsChunkPublished struct {
+	ChannelId    [32]byte
+	Publisher    common.Address
+	First        uint64
+	Next         uint64
+	GenesisInput []byte
+	GenesisState [32]byte
+	Entries      []byte
+	Raw          *types.Log // Blockchain specific contextual infos
+}
+
+const PublicationsChunkPublishedEventName = "ChunkPublished"
+
+// ContractEventName returns the user-defined event name.
+func (PublicationsChunkPublished) ContractEventName() string {
+	return PublicationsChunkPublishedEventName
+}
+
+// UnpackChunkPublishedEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event ChunkPublished(bytes32 indexed channelId, address indexed publisher, uint64 first, uint64 next, bytes genesisInput, bytes32 genesisState, bytes entries)
+func (publications *Publications) UnpackChunkPublishedEvent(log *types.Log) (*PublicationsChunkPublished, error) {
+	event := "ChunkPublished"
+	if len(log.Topics) == 0 || log.Topics[0] != publications.abi.Events[event].ID {
+		return nil, errors.New("event signature mismatch")
+	}
+	out := new(PublicationsChunkPublished)
+	if len(log.Data) > 0 {
+		if err := publications.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range publications.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// PublicationsDisproved represents a Disproved event raised by the Publications contract.
+type PublicationsDisproved struct {
+	ChannelId [32]byte
+	Prover    common.Address
+	Index     uint64
+	Status    uint8
+	Derived   [32]byte
+	Claimed   [32]byte
+	Reward    *big.Int
+	Burnt     *big.Int
+	Raw       *types.Log // Blockchain specific contextual infos
+}
+
+const PublicationsDisprovedEventName = "Disproved"
+
+// ContractEventName returns the user-defined event name.
+func (PublicationsDisproved) ContractEventName() string {
+	return PublicationsDisprovedEventName
+}
+
+// UnpackDisprovedEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event Disproved(bytes32 indexed channelId, address indexed prover, uint64 index, uint8 status, bytes32 derived, bytes32 claimed, uint128 reward, uint128 burnt)
+func (publications *Publications) UnpackDisprovedEvent(log *types.Log) (*PublicationsDisproved, error) {
+	event := "Disproved"
+	if len(log.Topics) == 0 || log.Topics[0] != publications.abi.Events[event].ID {
+		return nil, errors.New("event signature mismatch")
+	}
+	out := new(PublicationsDisproved)
+	if len(log.Data) > 0 {
+		if err := publications.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range publications.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// PublicationsExecuted represents a Executed event raised by the Publications contract.
+type PublicationsExecuted struct {
+	ChannelId [32]byte
+	First     uint64
+	Next      uint64
+	StateHash [32]byte
+	Complete  bool
+	Raw       *types.Log // Blockchain specific contextual infos
+}
+
+const PublicationsExecutedEventName = "Executed"
+
+// ContractEventName returns the user-defined event name.
+func (PublicationsExecuted) ContractEventName() string {
+	return PublicationsExecutedEventName
+}
+
+// UnpackExecutedEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event Executed(bytes32 indexed channelId, uint64 first, uint64 next, bytes32 stateHash, bool complete)
+func (publications *Publications) UnpackExecutedEvent(log *types.Log) (*PublicationsExecuted, error) {
+	event := "Executed"
+	if len(log.Topics) == 0 || log.Topics[0] != publications.abi.Events[event].ID {
+		return nil, errors.New("event signature mismatch")
+	}
+	out := new(PublicationsExecuted)
+	if len(log.Data) > 0 {
+		if err := publications.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range publications.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// PublicationsPublished represents a Published event raised by the Publications contract.
+type PublicationsPublished struct {
+	ChannelId [32]byte
+	Publisher common.Address
+	World     common.Address
+	Deadline  uint64
+	Bond      *big.Int
+	Params    Params
+	Funding   []Funding
+	Raw       *types.Log // Blockchain specific contextual infos
+}
+
+const PublicationsPublishedEventName = "Published"
+
+// ContractEventName returns the user-defined event name.
+func (PublicationsPublished) ContractEventName() string {
+	return PublicationsPublishedEventName
+}
+
+// UnpackPublishedEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event Published(bytes32 indexed channelId, address indexed publisher, address indexed world, uint64 deadline, uint128 bond, (uint256,address,(address,address)[],address[],address[],uint64,uint32,uint16,uint8,bytes32,bytes32,bytes32,uint64,bool) params, (address,uint256[])[] funding)
+func (publications *Publications) UnpackPublishedEvent(log *types.Log) (*PublicationsPublished, error) {
+	event := "Published"
+	if len(log.Topics) == 0 || log.Topics[0] != publications.abi.Events[event].ID {
+		return nil, errors.New("event signature mismatch")
+	}
+	out := new(PublicationsPublished)
+	if len(log.Data) > 0 {
+		if err := publications.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range publications.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// PublicationsVetoed represents a Vetoed event raised by the Publications contract.
+type PublicationsVetoed struct {
+	ChannelId [32]byte
+	Guardian  common.Address
+	Raw       *types.Log // Blockchain specific contextual infos
+}
+
+const PublicationsVetoedEventName = "Vetoed"
+
+// ContractEventName returns the user-defined event name.
+func (PublicationsVetoed) ContractEventName() string {
+	return PublicationsVetoedEventName
+}
+
+// UnpackVetoedEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event Vetoed(bytes32 indexed channelId, address indexed guardian)
+func (publications *Publications) UnpackVetoedEvent(log *types.Log) (*PublicationsVetoed, error) {
+	event := "Vetoed"
+	if len(log.Topics) == 0 || log.Topics[0] != publications.abi.Events[event].ID {
+		return nil, errors.New("event signature mismatch")
+	}
+	out := new(PublicationsVetoed)
+	if len(log.Data) > 0 {
+		if err := publications.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range publications.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// PublicationsWithdrawn represents a Withdrawn event raised by the Publications contract.
+type PublicationsWithdrawn struct {
+	Account common.Address
+	Amount  *big.Int
+	Raw     *types.Log // Blockchain specific contextual infos
+}
+
+const PublicationsWithdrawnEventName = "Withdrawn"
+
+// ContractEventName returns the user-defined event name.
+func (PublicationsWithdrawn) ContractEventName() string {
+	return PublicationsWithdrawnEventName
+}
+
+// UnpackWithdrawnEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event Withdrawn(address indexed account, uint256 amount)
+func (publications *Publications) UnpackWithdrawnEvent(log *types.Log) (*PublicationsWithdrawn, error) {
+	event := "Withdrawn"
+	if len(log.Topics) == 0 || log.Topics[0] != publications.abi.Events[event].ID {
+		return nil, errors.New("event signature mismatch")
+	}
+	out := new(PublicationsWithdrawn)
+	if len(log.Data) > 0 {
+		if err := publications.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range publications.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// UnpackError attempts to decode the provided error data using user-defined
+// error definitions.
+func (publications *Publications) UnpackError(raw []byte) (any, error) {
+	if bytes.Equal(raw[:4], publications.abi.Errors["AlreadyPublished"].ID.Bytes()[:4]) {
+		return publications.UnpackAlreadyPublishedError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["AlreadyVoid"].ID.Bytes()[:4]) {
+		return publications.UnpackAlreadyVoidError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["BadEntry"].ID.Bytes()[:4]) {
+		return publications.UnpackBadEntryError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["BadWitness"].ID.Bytes()[:4]) {
+		return publications.UnpackBadWitnessError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["LeafIsRight"].ID.Bytes()[:4]) {
+		return publications.UnpackLeafIsRightError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["NotAllowed"].ID.Bytes()[:4]) {
+		return publications.UnpackNotAllowedError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["NotFinal"].ID.Bytes()[:4]) {
+		return publications.UnpackNotFinalError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["NotGuardian"].ID.Bytes()[:4]) {
+		return publications.UnpackNotGuardianError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["NothingToWithdraw"].ID.Bytes()[:4]) {
+		return publications.UnpackNothingToWithdrawError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["TooManyBytes"].ID.Bytes()[:4]) {
+		return publications.UnpackTooManyBytesError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["UnknownModule"].ID.Bytes()[:4]) {
+		return publications.UnpackUnknownModuleError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["WindowClosed"].ID.Bytes()[:4]) {
+		return publications.UnpackWindowClosedError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["WindowOpen"].ID.Bytes()[:4]) {
+		return publications.UnpackWindowOpenError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["WithdrawFailed"].ID.Bytes()[:4]) {
+		return publications.UnpackWithdrawFailedError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["WrongBond"].ID.Bytes()[:4]) {
+		return publications.UnpackWrongBondError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["WrongFunding"].ID.Bytes()[:4]) {
+		return publications.UnpackWrongFundingError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["WrongGenesis"].ID.Bytes()[:4]) {
+		return publications.UnpackWrongGenesisError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["WrongJournal"].ID.Bytes()[:4]) {
+		return publications.UnpackWrongJournalError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], publications.abi.Errors["WrongProgress"].ID.Bytes()[:4]) {
+		return publications.UnpackWrongProgressError(raw[4:])
+	}
+	return nil, errors.New("Unknown error")
+}
+
+// PublicationsAlreadyPublished represents a AlreadyPublished error raised by the Publications contract.
+type PublicationsAlreadyPublished struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error AlreadyPublished()
+func PublicationsAlreadyPublishedErrorID() common.Hash {
+	return common.HexToHash("0x9ac89bcd36636601bfeb875d31ac8b074c026ad452c8287f1dd86f71a87a4b2d")
+}
+
+// UnpackAlreadyPublishedError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error AlreadyPublished()
+func (publications *Publications) UnpackAlreadyPublishedError(raw []byte) (*PublicationsAlreadyPublished, error) {
+	out := new(PublicationsAlreadyPublished)
+	if err := publications.abi.UnpackIntoInterface(out, "AlreadyPublished", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsAlreadyVoid represents a AlreadyVoid error raised by the Publications contract.
+type PublicationsAlreadyVoid struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error AlreadyVoid()
+func PublicationsAlreadyVoidErrorID() common.Hash {
+	return common.HexToHash("0xb705708bde66b9869c6c5a1c15ef0611ccded3bf8e5dc1bceb1bc90977c5b04d")
+}
+
+// UnpackAlreadyVoidError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error AlreadyVoid()
+func (publications *Publications) UnpackAlreadyVoidError(raw []byte) (*PublicationsAlreadyVoid, error) {
+	out := new(PublicationsAlreadyVoid)
+	if err := publications.abi.UnpackIntoInterface(out, "AlreadyVoid", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsBadEntry represents a BadEntry error raised by the Publications contract.
+type PublicationsBadEntry struct {
+	Seq uint64
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error BadEntry(uint64 seq)
+func PublicationsBadEntryErrorID() common.Hash {
+	return common.HexToHash("0xbd51f816e40ddee1f3042cd52d2e5feee38fec22316eeb1ca5fb95492df69da1")
+}
+
+// UnpackBadEntryError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error BadEntry(uint64 seq)
+func (publications *Publications) UnpackBadEntryError(raw []byte) (*PublicationsBadEntry, error) {
+	out := new(PublicationsBadEntry)
+	if err := publications.abi.UnpackIntoInterface(out, "BadEntry", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsBadWitness represents a BadWitness error raised by the Publications contract.
+type PublicationsBadWitness struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error BadWitness()
+func PublicationsBadWitnessErrorID() common.Hash {
+	return common.HexToHash("0x84a4bbd6a4fcfdb66091f36770616ed92934e66fbc0768fecee7b3b52f8f1aba")
+}
+
+// UnpackBadWitnessError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error BadWitness()
+func (publications *Publications) UnpackBadWitnessError(raw []byte) (*PublicationsBadWitness, error) {
+	out := new(PublicationsBadWitness)
+	if err := publications.abi.UnpackIntoInterface(out, "BadWitness", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsLeafIsRight represents a LeafIsRight error raised by the Publications contract.
+type PublicationsLeafIsRight struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error LeafIsRight()
+func PublicationsLeafIsRightErrorID() common.Hash {
+	return common.HexToHash("0x12fe661bc7a74c1859ffb6ea4d91a3826869bcddad689dabddfdca3b114bb70a")
+}
+
+// UnpackLeafIsRightError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error LeafIsRight()
+func (publications *Publications) UnpackLeafIsRightError(raw []byte) (*PublicationsLeafIsRight, error) {
+	out := new(PublicationsLeafIsRight)
+	if err := publications.abi.UnpackIntoInterface(out, "LeafIsRight", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsNotAllowed represents a NotAllowed error raised by the Publications contract.
+type PublicationsNotAllowed struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error NotAllowed()
+func PublicationsNotAllowedErrorID() common.Hash {
+	return common.HexToHash("0x3d693ada2b7d6a2edee20ea0cf19d7267a84cc4ae96aafe9d465faf4dde58518")
+}
+
+// UnpackNotAllowedError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error NotAllowed()
+func (publications *Publications) UnpackNotAllowedError(raw []byte) (*PublicationsNotAllowed, error) {
+	out := new(PublicationsNotAllowed)
+	if err := publications.abi.UnpackIntoInterface(out, "NotAllowed", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsNotFinal represents a NotFinal error raised by the Publications contract.
+type PublicationsNotFinal struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error NotFinal()
+func PublicationsNotFinalErrorID() common.Hash {
+	return common.HexToHash("0xd7c25c793a1aafb90e1fc0019f0f422e781666d247cfb09c4e9f0d4164056539")
+}
+
+// UnpackNotFinalError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error NotFinal()
+func (publications *Publications) UnpackNotFinalError(raw []byte) (*PublicationsNotFinal, error) {
+	out := new(PublicationsNotFinal)
+	if err := publications.abi.UnpackIntoInterface(out, "NotFinal", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsNotGuardian represents a NotGuardian error raised by the Publications contract.
+type PublicationsNotGuardian struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error NotGuardian()
+func PublicationsNotGuardianErrorID() common.Hash {
+	return common.HexToHash("0xef6d0f022a6034a270a71b2c18c08f672aa285210fc713e02118a224aabfd50b")
+}
+
+// UnpackNotGuardianError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error NotGuardian()
+func (publications *Publications) UnpackNotGuardianError(raw []byte) (*PublicationsNotGuardian, error) {
+	out := new(PublicationsNotGuardian)
+	if err := publications.abi.UnpackIntoInterface(out, "NotGuardian", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsNothingToWithdraw represents a NothingToWithdraw error raised by the Publications contract.
+type PublicationsNothingToWithdraw struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error NothingToWithdraw()
+func PublicationsNothingToWithdrawErrorID() common.Hash {
+	return common.HexToHash("0xd0d04f60bf4f7629141a1f00f5d2908fa0f3e15bf4cbf8bb8edc6fcbdf2509fa")
+}
+
+// UnpackNothingToWithdrawError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error NothingToWithdraw()
+func (publications *Publications) UnpackNothingToWithdrawError(raw []byte) (*PublicationsNothingToWithdraw, error) {
+	out := new(PublicationsNothingToWithdraw)
+	if err := publications.abi.UnpackIntoInterface(out, "NothingToWithdraw", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsTooManyBytes represents a TooManyBytes error raised by the Publications contract.
+type PublicationsTooManyBytes struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error TooManyBytes()
+func PublicationsTooManyBytesErrorID() common.Hash {
+	return common.HexToHash("0x7f46eff63667043455ba244ade301fe08be45d58103dd6647cfca17d191b70f8")
+}
+
+// UnpackTooManyBytesError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error TooManyBytes()
+func (publications *Publications) UnpackTooManyBytesError(raw []byte) (*PublicationsTooManyBytes, error) {
+	out := new(PublicationsTooManyBytes)
+	if err := publications.abi.UnpackIntoInterface(out, "TooManyBytes", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsUnknownModule represents a UnknownModule error raised by the Publications contract.
+type PublicationsUnknownModule struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error UnknownModule()
+func PublicationsUnknownModuleErrorID() common.Hash {
+	return common.HexToHash("0xd7890b8b16b57e0c6780df535434c86b7de02f234d4d39b1cdd41c600d3e0e14")
+}
+
+// UnpackUnknownModuleError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error UnknownModule()
+func (publications *Publications) UnpackUnknownModuleError(raw []byte) (*PublicationsUnknownModule, error) {
+	out := new(PublicationsUnknownModule)
+	if err := publications.abi.UnpackIntoInterface(out, "UnknownModule", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsWindowClosed represents a WindowClosed error raised by the Publications contract.
+type PublicationsWindowClosed struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error WindowClosed()
+func PublicationsWindowClosedErrorID() common.Hash {
+	return common.HexToHash("0x2f23cfcdee86fde9608d0104587813fe0eaefc054f31f294c6862e341d4868cc")
+}
+
+// UnpackWindowClosedError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error WindowClosed()
+func (publications *Publications) UnpackWindowClosedError(raw []byte) (*PublicationsWindowClosed, error) {
+	out := new(PublicationsWindowClosed)
+	if err := publications.abi.UnpackIntoInterface(out, "WindowClosed", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsWindowOpen represents a WindowOpen error raised by the Publications contract.
+type PublicationsWindowOpen struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error WindowOpen()
+func PublicationsWindowOpenErrorID() common.Hash {
+	return common.HexToHash("0xa4229fab2c63162188a569e84dcfbf41d7cf81ba05e0d5c679989788a36b9f5d")
+}
+
+// UnpackWindowOpenError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error WindowOpen()
+func (publications *Publications) UnpackWindowOpenError(raw []byte) (*PublicationsWindowOpen, error) {
+	out := new(PublicationsWindowOpen)
+	if err := publications.abi.UnpackIntoInterface(out, "WindowOpen", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsWithdrawFailed represents a WithdrawFailed error raised by the Publications contract.
+type PublicationsWithdrawFailed struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error WithdrawFailed()
+func PublicationsWithdrawFailedErrorID() common.Hash {
+	return common.HexToHash("0x750b219cf41756317cec42a05eeadd7c26774653485899be023c221c437fe020")
+}
+
+// UnpackWithdrawFailedError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error WithdrawFailed()
+func (publications *Publications) UnpackWithdrawFailedError(raw []byte) (*PublicationsWithdrawFailed, error) {
+	out := new(PublicationsWithdrawFailed)
+	if err := publications.abi.UnpackIntoInterface(out, "WithdrawFailed", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsWrongBond represents a WrongBond error raised by the Publications contract.
+type PublicationsWrongBond struct {
+	Bond *big.Int
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error WrongBond(uint128 bond)
+func PublicationsWrongBondErrorID() common.Hash {
+	return common.HexToHash("0xce133a95a9f677f545eb80d83464464814796abe30ceff62cc266b0368b22558")
+}
+
+// UnpackWrongBondError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error WrongBond(uint128 bond)
+func (publications *Publications) UnpackWrongBondError(raw []byte) (*PublicationsWrongBond, error) {
+	out := new(PublicationsWrongBond)
+	if err := publications.abi.UnpackIntoInterface(out, "WrongBond", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsWrongFunding represents a WrongFunding error raised by the Publications contract.
+type PublicationsWrongFunding struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error WrongFunding()
+func PublicationsWrongFundingErrorID() common.Hash {
+	return common.HexToHash("0x9d15d81b6640e33d8b625aedf65b7708b88a7fe7526c2dd90fbeab9c57fbcfa7")
+}
+
+// UnpackWrongFundingError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error WrongFunding()
+func (publications *Publications) UnpackWrongFundingError(raw []byte) (*PublicationsWrongFunding, error) {
+	out := new(PublicationsWrongFunding)
+	if err := publications.abi.UnpackIntoInterface(out, "WrongFunding", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsWrongGenesis represents a WrongGenesis error raised by the Publications contract.
+type PublicationsWrongGenesis struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error WrongGenesis()
+func PublicationsWrongGenesisErrorID() common.Hash {
+	return common.HexToHash("0xd802da96faa643e6639acb7ea7ca0a9bc82a0a5c03f2140053a60e19e13a46fd")
+}
+
+// UnpackWrongGenesisError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error WrongGenesis()
+func (publications *Publications) UnpackWrongGenesisError(raw []byte) (*PublicationsWrongGenesis, error) {
+	out := new(PublicationsWrongGenesis)
+	if err := publications.abi.UnpackIntoInterface(out, "WrongGenesis", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsWrongJournal represents a WrongJournal error raised by the Publications contract.
+type PublicationsWrongJournal struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error WrongJournal()
+func PublicationsWrongJournalErrorID() common.Hash {
+	return common.HexToHash("0x8af0e72da32175889a28a244f7f52d351ca82a06e8f2cc0b677e799335a712f1")
+}
+
+// UnpackWrongJournalError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error WrongJournal()
+func (publications *Publications) UnpackWrongJournalError(raw []byte) (*PublicationsWrongJournal, error) {
+	out := new(PublicationsWrongJournal)
+	if err := publications.abi.UnpackIntoInterface(out, "WrongJournal", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// PublicationsWrongProgress represents a WrongProgress error raised by the Publications contract.
+type PublicationsWrongProgress struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error WrongProgress()
+func PublicationsWrongProgressErrorID() common.Hash {
+	return common.HexToHash("0xcb949615dbc172393399d69a8efcb8347f46d10c2dc1aae70d16e77f4c8611ae")
+}
+
+// UnpackWrongProgressError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error WrongProgress()
+func (publications *Publications) UnpackWrongProgressError(raw []byte) (*PublicationsWrongProgress, error) {
+	out := new(PublicationsWrongProgress)
+	if err := publications.abi.UnpackIntoInterface(out, "WrongProgress", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// TicketsMetaData contains all meta data concerning the Tickets contract.
+var TicketsMetaData = bind.MetaData{
+	ABI: "[{\"type\":\"function\",\"name\":\"credits\",\"inputs\":[{\"name\":\"account\",\"type\":\"address\",\"internalType\":\"address\"}],\"outputs\":[{\"name\":\"\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"enter\",\"inputs\":[{\"name\":\"world\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"configHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"owners\",\"type\":\"address[]\",\"internalType\":\"address[]\"},{\"name\":\"keys\",\"type\":\"tuple[]\",\"internalType\":\"structRecordKey[]\",\"components\":[{\"name\":\"resourceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"key\",\"type\":\"bytes32[]\",\"internalType\":\"bytes32[]\"}]}],\"outputs\":[{\"name\":\"number\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"payable\"},{\"type\":\"function\",\"name\":\"isSealed\",\"inputs\":[{\"name\":\"ticketHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"outputs\":[{\"name\":\"\",\"type\":\"bool\",\"internalType\":\"bool\"}],\"stateMutability\":\"view\"},{\"type\":\"function\",\"name\":\"seal\",\"inputs\":[{\"name\":\"number\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"outputs\":[{\"name\":\"ticketHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}],\"stateMutability\":\"nonpayable\"},{\"type\":\"function\",\"name\":\"withdraw\",\"inputs\":[{\"name\":\"to\",\"type\":\"address\",\"internalType\":\"address\"}],\"outputs\":[{\"name\":\"amount\",\"type\":\"uint256\",\"internalType\":\"uint256\"}],\"stateMutability\":\"nonpayable\"},{\"type\":\"event\",\"name\":\"Entered\",\"inputs\":[{\"name\":\"number\",\"type\":\"uint256\",\"indexed\":true,\"internalType\":\"uint256\"},{\"name\":\"world\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"indexed\":true,\"internalType\":\"bytes32\"},{\"name\":\"seedBlock\",\"type\":\"uint256\",\"indexed\":false,\"internalType\":\"uint256\"},{\"name\":\"ticket\",\"type\":\"tuple\",\"indexed\":false,\"internalType\":\"structTicket\",\"components\":[{\"name\":\"number\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"world\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"configHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"revision\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"block\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"ownersHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"snapshot\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"seed\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}]},{\"name\":\"records\",\"type\":\"tuple[]\",\"indexed\":false,\"internalType\":\"structRecord[]\",\"components\":[{\"name\":\"resourceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"key\",\"type\":\"bytes32[]\",\"internalType\":\"bytes32[]\"},{\"name\":\"staticData\",\"type\":\"bytes\",\"internalType\":\"bytes\"},{\"name\":\"encodedLengths\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"dynamicData\",\"type\":\"bytes\",\"internalType\":\"bytes\"}]}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"Sealed\",\"inputs\":[{\"name\":\"number\",\"type\":\"uint256\",\"indexed\":true,\"internalType\":\"uint256\"},{\"name\":\"ticketHash\",\"type\":\"bytes32\",\"indexed\":true,\"internalType\":\"bytes32\"},{\"name\":\"ticket\",\"type\":\"tuple\",\"indexed\":false,\"internalType\":\"structTicket\",\"components\":[{\"name\":\"number\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"world\",\"type\":\"address\",\"internalType\":\"address\"},{\"name\":\"namespaceId\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"moduleHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"configHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"revision\",\"type\":\"uint64\",\"internalType\":\"uint64\"},{\"name\":\"block\",\"type\":\"uint256\",\"internalType\":\"uint256\"},{\"name\":\"ownersHash\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"snapshot\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"},{\"name\":\"seed\",\"type\":\"bytes32\",\"internalType\":\"bytes32\"}]}],\"anonymous\":false},{\"type\":\"event\",\"name\":\"Withdrawn\",\"inputs\":[{\"name\":\"account\",\"type\":\"address\",\"indexed\":true,\"internalType\":\"address\"},{\"name\":\"amount\",\"type\":\"uint256\",\"indexed\":false,\"internalType\":\"uint256\"}],\"anonymous\":false},{\"type\":\"error\",\"name\":\"BadKeys\",\"inputs\":[{\"name\":\"index\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"BadOwners\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"NotOpen\",\"inputs\":[{\"name\":\"number\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"NothingToWithdraw\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"TooEarly\",\"inputs\":[{\"name\":\"seedBlock\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"TooLate\",\"inputs\":[{\"name\":\"seedBlock\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]},{\"type\":\"error\",\"name\":\"WithdrawFailed\",\"inputs\":[]},{\"type\":\"error\",\"name\":\"WrongPrice\",\"inputs\":[{\"name\":\"price\",\"type\":\"uint256\",\"internalType\":\"uint256\"}]}]",
+	ID:  "Tickets",
+}
+
+// Tickets is an auto generated Go binding around an Ethereum contract.
+type Tickets struct {
+	abi abi.ABI
+}
+
+// NewTickets creates a new instance of Tickets.
+func NewTickets() *Tickets {
+	parsed, err := TicketsMetaData.ParseABI()
+	if err != nil {
+		panic(errors.New("invalid ABI: " + err.Error()))
+	}
+	return &Tickets{abi: *parsed}
+}
+
+// Instance creates a wrapper for a deployed contract instance at the given address.
+// Use this to create the instance object passed to abigen v2 library functions Call, Transact, etc.
+func (c *Tickets) Instance(backend bind.ContractBackend, addr common.Address) *bind.BoundContract {
+	return bind.NewBoundContract(addr, c.abi, backend, backend, backend)
+}
+
+// PackCredits is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xfe5ff468.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function credits(address account) view returns(uint256)
+func (tickets *Tickets) PackCredits(account common.Address) []byte {
+	enc, err := tickets.abi.Pack("credits", account)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackCredits is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xfe5ff468.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function credits(address account) view returns(uint256)
+func (tickets *Tickets) TryPackCredits(account common.Address) ([]byte, error) {
+	return tickets.abi.Pack("credits", account)
+}
+
+// UnpackCredits is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xfe5ff468.
+//
+// Solidity: function credits(address account) view returns(uint256)
+func (tickets *Tickets) UnpackCredits(data []byte) (*big.Int, error) {
+	out, err := tickets.abi.Unpack("credits", data)
+	if err != nil {
+		return new(big.Int), err
+	}
+	out0 := abi.ConvertType(out[0], new(big.Int)).(*big.Int)
+	return out0, nil
+}
+
+// PackEnter is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xf5411adb.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function enter(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash, address[] owners, (bytes32,bytes32[])[] keys) payable returns(uint256 number)
+func (tickets *Tickets) PackEnter(world common.Address, namespaceId [32]byte, moduleHash [32]byte, configHash [32]byte, owners []common.Address, keys []RecordKey) []byte {
+	enc, err := tickets.abi.Pack("enter", world, namespaceId, moduleHash, configHash, owners, keys)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackEnter is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0xf5411adb.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function enter(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash, address[] owners, (bytes32,bytes32[])[] keys) payable returns(uint256 number)
+func (tickets *Tickets) TryPackEnter(world common.Address, namespaceId [32]byte, moduleHash [32]byte, configHash [32]byte, owners []common.Address, keys []RecordKey) ([]byte, error) {
+	return tickets.abi.Pack("enter", world, namespaceId, moduleHash, configHash, owners, keys)
+}
+
+// UnpackEnter is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0xf5411adb.
+//
+// Solidity: function enter(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash, address[] owners, (bytes32,bytes32[])[] keys) payable returns(uint256 number)
+func (tickets *Tickets) UnpackEnter(data []byte) (*big.Int, error) {
+	out, err := tickets.abi.Unpack("enter", data)
+	if err != nil {
+		return new(big.Int), err
+	}
+	out0 := abi.ConvertType(out[0], new(big.Int)).(*big.Int)
+	return out0, nil
+}
+
+// PackIsSealed is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x0646e2be.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function isSealed(bytes32 ticketHash) view returns(bool)
+func (tickets *Tickets) PackIsSealed(ticketHash [32]byte) []byte {
+	enc, err := tickets.abi.Pack("isSealed", ticketHash)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackIsSealed is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x0646e2be.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function isSealed(bytes32 ticketHash) view returns(bool)
+func (tickets *Tickets) TryPackIsSealed(ticketHash [32]byte) ([]byte, error) {
+	return tickets.abi.Pack("isSealed", ticketHash)
+}
+
+// UnpackIsSealed is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x0646e2be.
+//
+// Solidity: function isSealed(bytes32 ticketHash) view returns(bool)
+func (tickets *Tickets) UnpackIsSealed(data []byte) (bool, error) {
+	out, err := tickets.abi.Unpack("isSealed", data)
+	if err != nil {
+		return *new(bool), err
+	}
+	out0 := *abi.ConvertType(out[0], new(bool)).(*bool)
+	return out0, nil
+}
+
+// PackSeal is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x86fe212d.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function seal(uint256 number) returns(bytes32 ticketHash)
+func (tickets *Tickets) PackSeal(number *big.Int) []byte {
+	enc, err := tickets.abi.Pack("seal", number)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackSeal is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x86fe212d.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function seal(uint256 number) returns(bytes32 ticketHash)
+func (tickets *Tickets) TryPackSeal(number *big.Int) ([]byte, error) {
+	return tickets.abi.Pack("seal", number)
+}
+
+// UnpackSeal is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x86fe212d.
+//
+// Solidity: function seal(uint256 number) returns(bytes32 ticketHash)
+func (tickets *Tickets) UnpackSeal(data []byte) ([32]byte, error) {
+	out, err := tickets.abi.Unpack("seal", data)
+	if err != nil {
+		return *new([32]byte), err
+	}
+	out0 := *abi.ConvertType(out[0], new([32]byte)).(*[32]byte)
+	return out0, nil
+}
+
+// PackWithdraw is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x51cff8d9.  This method will panic if any
+// invalid/nil inputs are passed.
+//
+// Solidity: function withdraw(address to) returns(uint256 amount)
+func (tickets *Tickets) PackWithdraw(to common.Address) []byte {
+	enc, err := tickets.abi.Pack("withdraw", to)
+	if err != nil {
+		panic(err)
+	}
+	return enc
+}
+
+// TryPackWithdraw is the Go binding used to pack the parameters required for calling
+// the contract method with ID 0x51cff8d9.  This method will return an error
+// if any inputs are invalid/nil.
+//
+// Solidity: function withdraw(address to) returns(uint256 amount)
+func (tickets *Tickets) TryPackWithdraw(to common.Address) ([]byte, error) {
+	return tickets.abi.Pack("withdraw", to)
+}
+
+// UnpackWithdraw is the Go binding that unpacks the parameters returned
+// from invoking the contract method with ID 0x51cff8d9.
+//
+// Solidity: function withdraw(address to) returns(uint256 amount)
+func (tickets *Tickets) UnpackWithdraw(data []byte) (*big.Int, error) {
+	out, err := tickets.abi.Unpack("withdraw", data)
+	if err != nil {
+		return new(big.Int), err
+	}
+	out0 := abi.ConvertType(out[0], new(big.Int)).(*big.Int)
+	return out0, nil
+}
+
+// TicketsEntered represents a Entered event raised by the Tickets contract.
+type TicketsEntered struct {
+	Number      *big.Int
+	World       common.Address
+	NamespaceId [32]byte
+	SeedBlock   *big.Int
+	Ticket      Ticket
+	Records     []Record
+	Raw         *types.Log // Blockchain specific contextual infos
+}
+
+const TicketsEnteredEventName = "Entered"
+
+// ContractEventName returns the user-defined event name.
+func (TicketsEntered) ContractEventName() string {
+	return TicketsEnteredEventName
+}
+
+// UnpackEnteredEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event Entered(uint256 indexed number, address indexed world, bytes32 indexed namespaceId, uint256 seedBlock, (uint256,address,bytes32,bytes32,bytes32,uint64,uint256,bytes32,bytes32,bytes32) ticket, (bytes32,bytes32[],bytes,bytes32,bytes)[] records)
+func (tickets *Tickets) UnpackEnteredEvent(log *types.Log) (*TicketsEntered, error) {
+	event := "Entered"
+	if len(log.Topics) == 0 || log.Topics[0] != tickets.abi.Events[event].ID {
+		return nil, errors.New("event signature mismatch")
+	}
+	out := new(TicketsEntered)
+	if len(log.Data) > 0 {
+		if err := tickets.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range tickets.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// TicketsSealed represents a Sealed event raised by the Tickets contract.
+type TicketsSealed struct {
+	Number     *big.Int
+	TicketHash [32]byte
+	Ticket     Ticket
+	Raw        *types.Log // Blockchain specific contextual infos
+}
+
+const TicketsSealedEventName = "Sealed"
+
+// ContractEventName returns the user-defined event name.
+func (TicketsSealed) ContractEventName() string {
+	return TicketsSealedEventName
+}
+
+// UnpackSealedEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event Sealed(uint256 indexed number, bytes32 indexed ticketHash, (uint256,address,bytes32,bytes32,bytes32,uint64,uint256,bytes32,bytes32,bytes32) ticket)
+func (tickets *Tickets) UnpackSealedEvent(log *types.Log) (*TicketsSealed, error) {
+	event := "Sealed"
+	if len(log.Topics) == 0 || log.Topics[0] != tickets.abi.Events[event].ID {
+		return nil, errors.New("event signature mismatch")
+	}
+	out := new(TicketsSealed)
+	if len(log.Data) > 0 {
+		if err := tickets.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range tickets.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// TicketsWithdrawn represents a Withdrawn event raised by the Tickets contract.
+type TicketsWithdrawn struct {
+	Account common.Address
+	Amount  *big.Int
+	Raw     *types.Log // Blockchain specific contextual infos
+}
+
+const TicketsWithdrawnEventName = "Withdrawn"
+
+// ContractEventName returns the user-defined event name.
+func (TicketsWithdrawn) ContractEventName() string {
+	return TicketsWithdrawnEventName
+}
+
+// UnpackWithdrawnEvent is the Go binding that unpacks the event data emitted
+// by contract.
+//
+// Solidity: event Withdrawn(address indexed account, uint256 amount)
+func (tickets *Tickets) UnpackWithdrawnEvent(log *types.Log) (*TicketsWithdrawn, error) {
+	event := "Withdrawn"
+	if len(log.Topics) == 0 || log.Topics[0] != tickets.abi.Events[event].ID {
+		return nil, errors.New("event signature mismatch")
+	}
+	out := new(TicketsWithdrawn)
+	if len(log.Data) > 0 {
+		if err := tickets.abi.UnpackIntoInterface(out, event, log.Data); err != nil {
+			return nil, err
+		}
+	}
+	var indexed abi.Arguments
+	for _, arg := range tickets.abi.Events[event].Inputs {
+		if arg.Indexed {
+			indexed = append(indexed, arg)
+		}
+	}
+	if err := abi.ParseTopics(out, indexed, log.Topics[1:]); err != nil {
+		return nil, err
+	}
+	out.Raw = log
+	return out, nil
+}
+
+// UnpackError attempts to decode the provided error data using user-defined
+// error definitions.
+func (tickets *Tickets) UnpackError(raw []byte) (any, error) {
+	if bytes.Equal(raw[:4], tickets.abi.Errors["BadKeys"].ID.Bytes()[:4]) {
+		return tickets.UnpackBadKeysError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], tickets.abi.Errors["BadOwners"].ID.Bytes()[:4]) {
+		return tickets.UnpackBadOwnersError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], tickets.abi.Errors["NotOpen"].ID.Bytes()[:4]) {
+		return tickets.UnpackNotOpenError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], tickets.abi.Errors["NothingToWithdraw"].ID.Bytes()[:4]) {
+		return tickets.UnpackNothingToWithdrawError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], tickets.abi.Errors["TooEarly"].ID.Bytes()[:4]) {
+		return tickets.UnpackTooEarlyError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], tickets.abi.Errors["TooLate"].ID.Bytes()[:4]) {
+		return tickets.UnpackTooLateError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], tickets.abi.Errors["WithdrawFailed"].ID.Bytes()[:4]) {
+		return tickets.UnpackWithdrawFailedError(raw[4:])
+	}
+	if bytes.Equal(raw[:4], tickets.abi.Errors["WrongPrice"].ID.Bytes()[:4]) {
+		return tickets.UnpackWrongPriceError(raw[4:])
+	}
+	return nil, errors.New("Unknown error")
+}
+
+// TicketsBadKeys represents a BadKeys error raised by the Tickets contract.
+type TicketsBadKeys struct {
+	Index *big.Int
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error BadKeys(uint256 index)
+func TicketsBadKeysErrorID() common.Hash {
+	return common.HexToHash("0x04f658387aa939065ba1808288fd25447dc57a9814c651522378010af9d1794f")
+}
+
+// UnpackBadKeysError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error BadKeys(uint256 index)
+func (tickets *Tickets) UnpackBadKeysError(raw []byte) (*TicketsBadKeys, error) {
+	out := new(TicketsBadKeys)
+	if err := tickets.abi.UnpackIntoInterface(out, "BadKeys", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// TicketsBadOwners represents a BadOwners error raised by the Tickets contract.
+type TicketsBadOwners struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error BadOwners()
+func TicketsBadOwnersErrorID() common.Hash {
+	return common.HexToHash("0x6f4c8c3ce0d84d7e604465a1929dc5b855aa16c7545e535b97eb1b34f9515e43")
+}
+
+// UnpackBadOwnersError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error BadOwners()
+func (tickets *Tickets) UnpackBadOwnersError(raw []byte) (*TicketsBadOwners, error) {
+	out := new(TicketsBadOwners)
+	if err := tickets.abi.UnpackIntoInterface(out, "BadOwners", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// TicketsNotOpen represents a NotOpen error raised by the Tickets contract.
+type TicketsNotOpen struct {
+	Number *big.Int
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error NotOpen(uint256 number)
+func TicketsNotOpenErrorID() common.Hash {
+	return common.HexToHash("0x341b372afd90a6d43f9bc234e4fc4c4b6378987f90b3c1d91800bdf4e8ce31b8")
+}
+
+// UnpackNotOpenError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error NotOpen(uint256 number)
+func (tickets *Tickets) UnpackNotOpenError(raw []byte) (*TicketsNotOpen, error) {
+	out := new(TicketsNotOpen)
+	if err := tickets.abi.UnpackIntoInterface(out, "NotOpen", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// TicketsNothingToWithdraw represents a NothingToWithdraw error raised by the Tickets contract.
+type TicketsNothingToWithdraw struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error NothingToWithdraw()
+func TicketsNothingToWithdrawErrorID() common.Hash {
+	return common.HexToHash("0xd0d04f60bf4f7629141a1f00f5d2908fa0f3e15bf4cbf8bb8edc6fcbdf2509fa")
+}
+
+// UnpackNothingToWithdrawError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error NothingToWithdraw()
+func (tickets *Tickets) UnpackNothingToWithdrawError(raw []byte) (*TicketsNothingToWithdraw, error) {
+	out := new(TicketsNothingToWithdraw)
+	if err := tickets.abi.UnpackIntoInterface(out, "NothingToWithdraw", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// TicketsTooEarly represents a TooEarly error raised by the Tickets contract.
+type TicketsTooEarly struct {
+	SeedBlock *big.Int
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error TooEarly(uint256 seedBlock)
+func TicketsTooEarlyErrorID() common.Hash {
+	return common.HexToHash("0x2a35a3246d5070e2b118858c24c2c4d23eaebe645b92ab746b92dd600c35a9d7")
+}
+
+// UnpackTooEarlyError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error TooEarly(uint256 seedBlock)
+func (tickets *Tickets) UnpackTooEarlyError(raw []byte) (*TicketsTooEarly, error) {
+	out := new(TicketsTooEarly)
+	if err := tickets.abi.UnpackIntoInterface(out, "TooEarly", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// TicketsTooLate represents a TooLate error raised by the Tickets contract.
+type TicketsTooLate struct {
+	SeedBlock *big.Int
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error TooLate(uint256 seedBlock)
+func TicketsTooLateErrorID() common.Hash {
+	return common.HexToHash("0x691e5682c05af91a82d806fceac093f8891d2c453dfc42c67196c1ccdb7b8be1")
+}
+
+// UnpackTooLateError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error TooLate(uint256 seedBlock)
+func (tickets *Tickets) UnpackTooLateError(raw []byte) (*TicketsTooLate, error) {
+	out := new(TicketsTooLate)
+	if err := tickets.abi.UnpackIntoInterface(out, "TooLate", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// TicketsWithdrawFailed represents a WithdrawFailed error raised by the Tickets contract.
+type TicketsWithdrawFailed struct {
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error WithdrawFailed()
+func TicketsWithdrawFailedErrorID() common.Hash {
+	return common.HexToHash("0x750b219cf41756317cec42a05eeadd7c26774653485899be023c221c437fe020")
+}
+
+// UnpackWithdrawFailedError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error WithdrawFailed()
+func (tickets *Tickets) UnpackWithdrawFailedError(raw []byte) (*TicketsWithdrawFailed, error) {
+	out := new(TicketsWithdrawFailed)
+	if err := tickets.abi.UnpackIntoInterface(out, "WithdrawFailed", raw); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// TicketsWrongPrice represents a WrongPrice error raised by the Tickets contract.
+type TicketsWrongPrice struct {
+	Price *big.Int
+}
+
+// ErrorID returns the hash of canonical representation of the error's signature.
+//
+// Solidity: error WrongPrice(uint256 price)
+func TicketsWrongPriceErrorID() common.Hash {
+	return common.HexToHash("0x514817201513709ebd9c414919849e1b72df0322a824481018c1ba89f6a63718")
+}
+
+// UnpackWrongPriceError is the Go binding used to decode the provided
+// error data into the corresponding Go error struct.
+//
+// Solidity: error WrongPrice(uint256 price)
+func (tickets *Tickets) UnpackWrongPriceError(raw []byte) (*TicketsWrongPrice, error) {
+	out := new(TicketsWrongPrice)
+	if err := tickets.abi.UnpackIntoInterface(out, "WrongPrice", raw); err != nil {
 		return nil, err
 	}
 	return out, nil

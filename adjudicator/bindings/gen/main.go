@@ -14,7 +14,7 @@ import (
 )
 
 // contracts are those that Go deploys or talks to.
-var contracts = []string{"Adjudicator", "MudSettlement"}
+var contracts = []string{"Adjudicator", "ModuleRegistry", "Derivation", "Policies", "Tickets", "Publications", "MudSettlement"}
 
 // errNotBuilt means that there are no artefacts.
 var errNotBuilt = errors.New("the contracts are not built: run `forge build` at the root of the repository first")
@@ -34,6 +34,10 @@ func Generate(dir string) ([]byte, error) {
 	for _, name := range contracts {
 		path := filepath.Join(dir, name+".sol", name+".json")
 		raw, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) { // TEMPORARY
+			path = filepath.Join(dir, "I"+name+".sol", "I"+name+".json")
+			raw, err = os.ReadFile(path)
+		}
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("%s: %w", path, errNotBuilt)
 		}
@@ -45,7 +49,7 @@ func Generate(dir string) ([]byte, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		code := strings.TrimPrefix(a.Bytecode.Object, "0x")
-		if code == "" || len(a.Bytecode.LinkReferences) > 0 || strings.Contains(code, "_") {
+		if len(a.Bytecode.LinkReferences) > 0 || strings.Contains(code, "_") {
 			return nil, fmt.Errorf("%s: no creation bytecode, or bytecode that wants linking", path)
 		}
 		abis, codes = append(abis, string(a.ABI)), append(codes, code)

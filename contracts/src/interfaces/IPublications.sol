@@ -59,15 +59,34 @@ struct Witness {
 interface IPublications {
     /// @notice Entries `first`… of a journal, for whoever verifies; the chunk with `first` 0 carries the genesis input as well.
     event ChunkPublished(
-        bytes32 indexed channelId, address indexed publisher, uint64 first, uint64 next, bytes genesisInput, bytes32 genesisState, bytes entries
+        bytes32 indexed channelId,
+        address indexed publisher,
+        uint64 first,
+        uint64 next,
+        bytes genesisInput,
+        bytes32 genesisState,
+        bytes entries
     );
     /// @notice The whole journal is there; it stands from `deadline` on unless somebody disproves a leaf before it is settled.
     event Published(
-        bytes32 indexed channelId, address indexed publisher, address indexed world, uint64 deadline, uint128 bond, Params params, Funding[] funding
+        bytes32 indexed channelId,
+        address indexed publisher,
+        address indexed world,
+        uint64 deadline,
+        uint128 bond,
+        Params params,
+        Funding[] funding
     );
     /// @notice Leaf `index` is wrong: δ gives `status` and `derived`, the leaf says `claimed`.
     event Disproved(
-        bytes32 indexed channelId, address indexed prover, uint64 index, uint8 status, bytes32 derived, bytes32 claimed, uint128 reward, uint128 burnt
+        bytes32 indexed channelId,
+        address indexed prover,
+        uint64 index,
+        uint8 status,
+        bytes32 derived,
+        bytes32 claimed,
+        uint128 reward,
+        uint128 burnt
     );
     event Vetoed(bytes32 indexed channelId, address indexed guardian);
     /// @notice The chain ran leaves `first`..`next − 1`.
