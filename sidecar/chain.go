@@ -83,6 +83,7 @@ type TxRequest struct {
 	Tx       protocols.Tx
 	Params   *channel.Params
 	Funding  channel.Funding
+	Rules    *channel.Rules
 	Me       uint8
 	Conclude *Conclusion // conclude, publish and settle
 	Settle   *Settlement // publish and settle
@@ -241,7 +242,7 @@ func (e *Engine) submit(c *running, tx protocols.Tx) {
 	if c.txs[tx] {
 		return
 	}
-	req := TxRequest{Channel: c.id, Tx: tx, Params: c.Rules().Params, Funding: c.Rules().Funding, Me: c.Me()}
+	req := TxRequest{Channel: c.id, Tx: tx, Params: c.Rules().Params, Funding: c.Rules().Funding, Rules: c.Rules(), Me: c.Me()}
 	if p, ok := c.Play(); ok {
 		u, sigs, closes := c.Defund().Conclusion()
 		req.Conclude = &Conclusion{u, sigs, closes, p.Supported().State}

@@ -25,8 +25,11 @@ type Link struct {
 	chain  *plugin.Chain
 	sender *plugin.Submitter
 	reader adjudicator.Reader
+	store  *eventstore.Store
 	from   plugin.BlockRef
-	known  []plugin.BlockRef // older blocks that were delivered: where to go back to when `from` was reorganised away meanwhile
+	// contracts are those of the settlement; without one the adjudicator only.
+	contracts adjudicator.Contracts
+	known     []plugin.BlockRef // older blocks that were delivered: where to go back to when `from` was reorganised away meanwhile
 
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -54,7 +57,7 @@ const (
 // NewLink connects to the node and checks that it and the contracts are the configured ones.
 func NewLink(ctx context.Context, cfg *Config, store *eventstore.Store, logger log.Logger, registry *prometheus.Registry) (*Link, error) {
 	l := &Link{
-		cfg: cfg, log: logger, steps: make(chan ChainStep, stepBuffer), results: make(chan TxResult, buildBuffer),
+		cfg: cfg, log: logger, store: store, steps: make(chan ChainStep, stepBuffer), results: make(chan TxResult, buildBuffer),
 		builds: make(chan TxRequest, buildBuffer), waiting: make(map[string]*sending),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
@@ -72,19 +75,19 @@ func NewLink(ctx context.Context, cfg *Config, store *eventstore.Store, logger l
 }
 
 func (l *Link) prepare(ctx context.Context, store *eventstore.Store) (err error) {
-	l.reader = adjudicator.NewReader(l.chain.Client(), adjudicator.Contracts{Adjudicator: l.cfg.Adjudicator, Settlement: l.cfg.Settlement})
-	if _, err := l.reader.MinWindow(ctx); err != nil {
-		return err
-	}
+	l.contracts = adjudicator.Contracts{Adjudicator: l.cfg.Adjudicator}
 	if l.cfg.Settlement != (common.Address{}) {
-		serves, err := l.reader.SettlementAdjudicator(ctx)
-		if err != nil {
+		if l.contracts, err = adjudicator.Discover(ctx, l.chain.Client(), l.cfg.Settlement); err != nil {
 			return err
 		}
-		if serves != l.cfg.Adjudicator {
+		if l.contracts.Adjudicator != l.cfg.Adjudicator {
 			return fmt.Errorf("the settlement contract %s serves the adjudicator %s, not %s: check --settlement and --adjudicator",
-				l.cfg.Settlement, serves, l.cfg.Adjudicator)
+				l.cfg.Settlement, l.contracts.Adjudicator, l.cfg.Adjudicator)
 		}
+	}
+	l.reader = adjudicator.NewReader(l.chain.Client(), l.contracts)
+	if _, err := l.reader.MinWindow(ctx); err != nil {
+		return err
 	}
 	if l.sender, err = plugin.NewSubmitter(l.chain, plugin.SubmitterConfig{Tx: l.cfg.Tx, DecodeRevert: adjudicator.DecodeRevert}); err != nil {
 		return err
@@ -128,7 +131,7 @@ func (l *Link) Start() {
 		defer l.wg.Done()
 		defer close(raw)
 		err := l.chain.Follow(l.ctx, plugin.FeedConfig{
-			Addresses: l.reader.Addresses(), Topics: adjudicator.Topics(), From: l.from, Known: l.known, Start: l.cfg.StartBlock,
+			Addresses: l.followed(), Topics: adjudicator.Topics(), From: l.from, Known: l.known, Start: l.cfg.StartBlock,
 		}, raw)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			l.log.Error("The chain can no longer be followed", "err", err)
@@ -168,6 +171,14 @@ func (l *Link) Start() {
 			}
 		}
 	}()
+}
+
+// followed are the contracts whose logs say something about channels; those of registry, policies and tickets are looked up
+// when they are needed.
+func (l *Link) followed() []common.Address {
+	return adjudicator.Contracts{
+		Adjudicator: l.contracts.Adjudicator, Publications: l.contracts.Publications, Settlement: l.contracts.Settlement,
+	}.Addresses()
 }
 
 // Close ends the feed and the transactions.
@@ -286,6 +297,8 @@ func (l *Link) calls(req TxRequest) ([]adjudicator.Call, error) {
 		return one(adjudicator.Conclude(req.Params, req.Funding, c.Update, c.Signatures, c.Closes, c.State))
 	case protocols.TxSettle:
 		return l.settleCalls(req)
+	case protocols.TxPublish:
+		return l.publishCalls(req)
 	}
 	return nil, fmt.Errorf("no such transaction: %s", req.Tx.Kind)
 }
@@ -298,31 +311,4 @@ func (l *Link) depositCalls(req TxRequest) ([]adjudicator.Call, error) {
 	}
 	approve, err := adjudicator.Approve(stake.Asset, req.Params.Adjudicator, stake.Amounts[req.Me])
 	return []adjudicator.Call{approve, deposit}, err
-}
-
-func (l *Link) settleCalls(req TxRequest) ([]adjudicator.Call, error) {
-	s := req.Settle
-	policy, _, err := l.reader.PolicyOf(l.ctx, s.World.World, s.World.NamespaceID, req.Params.ModuleHash, s.World.ConfigHash)
-	if err != nil {
-		return nil, err
-	}
-	me := crypto.PubkeyToAddress(l.cfg.Keys.Attestor.PublicKey)
-	index := slices.Index(policy.Attestors, me)
-	if index < 0 {
-		return nil, fmt.Errorf("the World %s does not name %s as an attestor of this module: its namespace's owner sets the policy", s.World.World, me)
-	}
-	if policy.Threshold > 1 {
-		return nil, fmt.Errorf("the World %s wants %d attestors; this node brings its own signature only", s.World.World, policy.Threshold)
-	}
-	joins := make([][]byte, len(s.Joins))
-	for i := range s.Joins {
-		if !s.Joins[i].IsZero() {
-			joins[i] = s.Joins[i][:]
-		}
-	}
-	call, err := adjudicator.SettleAttested(l.cfg.Settlement, adjudicator.AttestedClaim{
-		Params: req.Params, Funding: req.Funding, State: req.Conclude.State, GenesisInput: s.Genesis, Effects: s.Effects, Joins: joins,
-		Attestors: []adjudicator.AttestorSignature{{Index: uint8(index), Attestation: s.Attestation, Effects: s.AttestedEffects}},
-	})
-	return []adjudicator.Call{call}, err
 }
