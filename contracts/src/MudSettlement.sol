@@ -1,165 +1,186 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {EncodedLengths} from "@latticexyz/store/src/EncodedLengths.sol";
 import {ResourceId} from "@latticexyz/store/src/ResourceId.sol";
 import {IBaseWorld} from "@latticexyz/world/src/codegen/interfaces/IBaseWorld.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 
 import {ChannelView, IAdjudicator} from "./interfaces/IAdjudicator.sol";
-import {AttestedClaim, AttestorSignature, IMudSettlement, Mode, Permission, Policy} from "./interfaces/IMudSettlement.sol";
+import {IDerivation} from "./interfaces/IDerivation.sol";
+import {AttestorSignature, Claim, IMudSettlement} from "./interfaces/IMudSettlement.sol";
+import {IPolicies, Permission, Policy} from "./interfaces/IPolicies.sol";
+import {IPublications, Standing} from "./interfaces/IPublications.sol";
+import {ITickets, Record} from "./interfaces/ITickets.sol";
 import {Messages} from "./lib/Messages.sol";
+import {Modes, Ops} from "./lib/Modes.sol";
+import {MudRecords} from "./lib/MudRecords.sol";
 import {MudWorld} from "./lib/MudWorld.sol";
 import {Outcome} from "./lib/Outcome.sol";
 import {Signatures} from "./lib/Signatures.sol";
 import {Terms} from "./lib/Terms.sol";
-import {Attestation, AttestedEffects, Effect, Funding, Join, Params, StateView, Status} from "./Types.sol";
+import {Attestation, Effect, Funding, Join, Params, Status} from "./Types.sol";
 
 /// @title MudSettlement
-/// @dev NatSpec is in the interface. A mode shows that `effects` follow from the Final state; what is then written,
-/// and within which limits, is the same for all of them: `_begin`, the mode's own proof, `_apply`.
+/// @dev NatSpec is in the interface. A mode shows that the Final state follows from the journal; what is then derived from it
+/// and written, and within which limits, is the same for all of them: `_begin`, the mode's own proof, `_settle`.
 contract MudSettlement is IMudSettlement, ReentrancyGuardTransient {
     /* STORAGE */
 
-    struct StoredPolicy {
-        uint64 revision;
-        address owner; // of the namespace, when the policy was set
-        Policy policy;
-    }
-
-    /// @dev What the genesis input names, and who may write there.
+    /// @dev The channel, what its genesis input names, and who may write there.
     struct Target {
         bytes32 channelId;
+        ChannelView channel;
+        Standing standing;
         address world;
         bytes32 namespaceId;
+        bytes32 configHash;
+        bytes32 ticketHash;
         uint64 revision;
         Policy policy;
     }
 
-    uint8 private constant OP_INCREMENT = 2;
-    uint8 private constant OP_CALL = 3;
-    uint256 private constant MAX_ATTESTORS = 16;
-    uint256 private constant MAX_PERMISSIONS = 32;
-    uint256 private constant MAX_EFFECTS = 32;
-    uint256 private constant MAX_EFFECT_BYTES = 8 * 1024;
+    /// @dev While effects are written.
+    /// @param used Per permission: the sum of magnitudes, or how many effects.
+    /// @param snapshot The ticket's records, if an effect needs one, and the hashes of their names.
+    /// @param taken One bit per record that this channel has set or deleted.
+    struct Progress {
+        uint256[] used;
+        Record[] snapshot;
+        bytes32[] names;
+        uint256 taken;
+    }
+
+    uint256 private constant WORD = 32;
     uint256 private constant MAX_GENESIS_BYTES = 16 * 1024;
     uint256 private constant GENESIS_HEAD = 160;
 
     /// @inheritdoc IMudSettlement
     address public immutable adjudicator;
-
-    mapping(address world => mapping(bytes32 namespaceId => mapping(bytes32 pair => StoredPolicy))) private _policies;
     /// @inheritdoc IMudSettlement
-    mapping(address world => mapping(bytes32 namespaceId => uint64)) public policyRevision;
+    address public immutable derivation;
+    /// @inheritdoc IMudSettlement
+    address public immutable policies;
+    /// @inheritdoc IMudSettlement
+    address public immutable publications;
+    /// @inheritdoc IMudSettlement
+    address public immutable tickets;
+
     /// @inheritdoc IMudSettlement
     mapping(bytes32 channelId => bool) public isSettled;
+    /// @inheritdoc IMudSettlement
+    mapping(bytes32 ticketHash => bytes32 channelId) public usedBy;
 
-    constructor(address adjudicator_) {
+    constructor(address adjudicator_, address derivation_, address policies_, address publications_, address tickets_) {
         adjudicator = adjudicator_;
-    }
-
-    /* POLICY */
-
-    /// @inheritdoc IMudSettlement
-    function setPolicy(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash, Policy calldata policy)
-        external
-        nonReentrant
-    {
-        if (!MudWorld.isSafeNamespace(namespaceId)) revert BadNamespace(namespaceId);
-        address owner = MudWorld.namespaceOwner(world, namespaceId);
-        if (msg.sender != owner) revert NotNamespaceOwner(owner);
-        // The ledger has no rules that effects could follow.
-        if (moduleHash == 0) revert NoModule();
-        _requireAttestors(policy);
-        _requirePermissions(policy, namespaceId);
-
-        uint64 revision = ++policyRevision[world][namespaceId];
-        StoredPolicy storage stored = _policies[world][namespaceId][_pair(moduleHash, configHash)];
-        stored.revision = revision;
-        stored.owner = owner;
-        stored.policy.mode = policy.mode;
-        stored.policy.threshold = policy.threshold;
-        stored.policy.minFundingAsset = policy.minFundingAsset;
-        stored.policy.minFunding = policy.minFunding;
-        stored.policy.attestors = policy.attestors;
-        delete stored.policy.permissions;
-        for (uint256 i; i < policy.permissions.length; ++i) {
-            stored.policy.permissions.push(policy.permissions[i]);
-        }
-        emit PolicySet(world, namespaceId, moduleHash, configHash, revision, policy);
-    }
-
-    /// @inheritdoc IMudSettlement
-    function policyOf(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash)
-        external
-        view
-        returns (Policy memory policy, uint64 revision)
-    {
-        StoredPolicy storage stored = _policies[world][namespaceId][_pair(moduleHash, configHash)];
-        return (stored.policy, stored.revision);
+        derivation = derivation_;
+        policies = policies_;
+        publications = publications_;
+        tickets = tickets_;
     }
 
     /* SETTLEMENT */
 
     /// @inheritdoc IMudSettlement
-    function settleAttested(AttestedClaim calldata claim) external nonReentrant {
-        Effect[] memory effects = claim.effects;
-        Target memory target = _begin(claim.params, claim.funding, claim.state, claim.genesisInput, claim.joins);
-        if (target.policy.mode != Mode.Attested) revert NotAllowed();
-        _requireAttested(target, claim.state, effects, claim.attestors);
+    function settleAttested(Claim calldata claim, AttestorSignature[] calldata attestors) external nonReentrant {
+        Target memory target = _begin(claim, Modes.ATTESTED);
+        _requireAttested(target, attestors);
+        _settle(target, claim, Modes.ATTESTED);
+    }
 
-        isSettled[target.channelId] = true;
-        emit Settled(target.channelId, target.world, target.namespaceId, effects.length, target.revision);
+    /// @inheritdoc IMudSettlement
+    function settleExecuted(Claim calldata claim) external nonReentrant {
+        Target memory target = _begin(claim, Modes.EXECUTED);
+        if (!target.standing.executed) revert NotProven();
+        _settle(target, claim, Modes.EXECUTED);
+    }
 
-        _apply(target, effects);
+    /// @inheritdoc IMudSettlement
+    function settleOptimistic(Claim calldata claim) external nonReentrant {
+        Target memory target = _begin(claim, Modes.OPTIMISTIC);
+        if (target.standing.vetoed) revert Void();
+        if (target.standing.publisher == address(0) || block.timestamp < target.standing.deadline) revert NotProven();
+        _settle(target, claim, Modes.OPTIMISTIC);
     }
 
     /* INTERNAL: WHAT EVERY MODE CHECKS */
 
-    /// @dev The channel is over, not settled, meant for this settlement, allowed by the World and wanted by every owner.
-    function _begin(
-        Params calldata params,
-        Funding[] calldata funding,
-        StateView calldata state,
-        bytes calldata genesisInput,
-        bytes[] calldata joins
-    ) internal view returns (Target memory target) {
-        target.channelId = Terms.channelId(params);
+    /// @dev The channel is over, not settled, not void, meant for this settlement, allowed by the World and wanted by every owner.
+    function _begin(Claim calldata claim, uint8 mode) internal view returns (Target memory target) {
+        target.channelId = Terms.channelId(claim.params);
         if (isSettled[target.channelId]) revert AlreadySettled();
-        ChannelView memory c = IAdjudicator(adjudicator).channel(target.channelId);
-        _requireFinal(c, state, params.participants.length);
-        _requireTarget(target, params, genesisInput);
-        _requireStake(target.policy, params, funding);
-        _requireConsent(target.channelId, params, c.deposits, joins);
+        target.channel = IAdjudicator(adjudicator).channel(target.channelId);
+        _requireFinal(target.channel, claim);
+        target.standing = IPublications(publications).standing(target.channelId);
+        if (target.standing.voided) revert Void();
+        _readGenesis(target, claim);
+        _requirePolicy(target, claim, mode);
+        _requireTicket(target, claim);
+        _requireStake(target.policy, claim.funding);
+        _requireConsent(target, claim.params, claim.joins);
     }
 
     /// @dev Effects come from terminal states only: who could end a channel early could pick a flattering moment.
-    function _requireFinal(ChannelView memory c, StateView calldata state, uint256 participants) internal pure {
+    function _requireFinal(ChannelView memory c, Claim calldata claim) internal pure {
         if (c.status != Status.Final) revert NotFinal();
-        if (Outcome.stateHash(state) != c.stateHash) revert WrongState();
-        (, bool terminal) = Outcome.readHeader(state.header, participants);
+        Terms.requireFunding(claim.params, claim.funding);
+        uint256 participants = claim.params.participants.length;
+        uint256 header = (participants + 3) * WORD;
+        uint256 app = header + claim.funding.length * (participants + claim.params.beneficiaries.length) * WORD;
+        bytes calldata state = claim.state;
+        if (state.length < app) revert WrongState();
+        bytes32 hash = keccak256(abi.encode(keccak256(state[:header]), keccak256(state[header:app]), keccak256(state[app:])));
+        if (hash != c.stateHash) revert WrongState();
+        (, bool terminal) = Outcome.readHeader(state[:header], participants);
         if (!terminal) revert WrongState();
     }
 
-    function _requireTarget(Target memory target, Params calldata params, bytes calldata genesisInput) internal view {
-        if (keccak256(genesisInput) != params.genesisHash) revert WrongGenesis();
-        if (genesisInput.length < GENESIS_HEAD || genesisInput.length > MAX_GENESIS_BYTES) revert WrongGenesis();
-        if (Outcome.word(genesisInput, 1) > type(uint160).max) revert WrongGenesis();
-        if (Outcome.word(genesisInput, 0) != uint160(address(this))) revert WrongGenesis();
-        if (Outcome.word(genesisInput, 4) != 0) revert TicketNotZero();
-        target.world = address(uint160(Outcome.word(genesisInput, 1)));
-        target.namespaceId = bytes32(Outcome.word(genesisInput, 2));
-
-        bytes32 pair = _pair(params.moduleHash, bytes32(Outcome.word(genesisInput, 3)));
-        StoredPolicy storage stored = _policies[target.world][target.namespaceId][pair];
-        if (stored.policy.mode == Mode.None) revert NotAllowed();
-        // What a former owner allowed does not bind the next one.
-        if (stored.owner != MudWorld.namespaceOwner(target.world, target.namespaceId)) revert NotAllowed();
-        target.revision = stored.revision;
-        target.policy = stored.policy;
+    function _readGenesis(Target memory target, Claim calldata claim) internal view {
+        bytes calldata input = claim.genesisInput;
+        if (keccak256(input) != claim.params.genesisHash) revert WrongGenesis();
+        if (input.length < GENESIS_HEAD || input.length > MAX_GENESIS_BYTES) revert WrongGenesis();
+        if (Outcome.word(input, 1) > type(uint160).max) revert WrongGenesis();
+        if (Outcome.word(input, 0) != uint160(address(this))) revert WrongGenesis();
+        target.world = address(uint160(Outcome.word(input, 1)));
+        target.namespaceId = bytes32(Outcome.word(input, 2));
+        target.configHash = bytes32(Outcome.word(input, 3));
+        target.ticketHash = bytes32(Outcome.word(input, 4));
     }
 
-    function _requireStake(Policy memory policy, Params calldata params, Funding[] calldata funding) internal pure {
-        Terms.requireFunding(params, funding);
+    /// @dev Whose word counts: the policy that the ticket was bought under, else the one that the publication began under,
+    /// else the newest.
+    function _requirePolicy(Target memory target, Claim calldata claim, uint8 mode) internal view {
+        uint64 revision;
+        if (target.ticketHash != 0) {
+            // A ticket that does not exist cannot choose a revision.
+            if (keccak256(abi.encode(claim.ticket)) != target.ticketHash) revert WrongTicket();
+            if (!ITickets(tickets).isSealed(target.ticketHash)) revert WrongTicket();
+            revision = claim.ticket.revision;
+        } else if (mode == Modes.OPTIMISTIC) {
+            revision = target.standing.revision;
+        }
+        (target.policy, target.revision) =
+            IPolicies(policies).inForce(target.world, target.namespaceId, claim.params.moduleHash, target.configHash, revision);
+        if (target.policy.modes & mode == 0) revert NotAllowed();
+    }
+
+    /// @dev The ticket is for exactly this game, and has not settled another channel.
+    function _requireTicket(Target memory target, Claim calldata claim) internal view {
+        if (target.ticketHash == 0) {
+            if (target.policy.needsTicket) revert WrongTicket();
+            return;
+        }
+        if (usedBy[target.ticketHash] != 0) revert TicketUsed();
+        if (claim.ticket.world != target.world || claim.ticket.namespaceId != target.namespaceId) revert WrongTicket();
+        if (claim.ticket.moduleHash != claim.params.moduleHash || claim.ticket.configHash != target.configHash) revert WrongTicket();
+        address[] memory owners = new address[](claim.params.participants.length);
+        for (uint256 i; i < owners.length; ++i) {
+            owners[i] = claim.params.participants[i].owner;
+        }
+        if (keccak256(abi.encode(owners)) != claim.ticket.ownersHash) revert WrongTicket();
+    }
+
+    function _requireStake(Policy memory policy, Funding[] calldata funding) internal pure {
         if (policy.minFunding == 0) return;
         for (uint256 a; a < funding.length; ++a) {
             if (funding[a].asset == policy.minFundingAsset && Outcome.pot(funding[a]) >= policy.minFunding) return;
@@ -168,7 +189,7 @@ contract MudSettlement is IMudSettlement, ReentrancyGuardTransient {
     }
 
     /// @dev Anyone can write a stranger's wallet into Params. Only a deposit or a Join by that wallet makes it a player.
-    function _requireConsent(bytes32 channelId, Params calldata params, uint128 deposits, bytes[] calldata joins) internal view {
+    function _requireConsent(Target memory target, Params calldata params, bytes[] calldata joins) internal view {
         if (joins.length != params.participants.length) revert WrongJoinCount();
         uint128 ofFirst; // the bits of participant 0, one per asset
         for (uint256 a; a < Terms.MAX_ASSETS; ++a) {
@@ -176,55 +197,71 @@ contract MudSettlement is IMudSettlement, ReentrancyGuardTransient {
         }
         bytes32 separator = _domainSeparator();
         for (uint256 i; i < joins.length; ++i) {
-            if (deposits & (ofFirst << uint128(i)) != 0) continue;
-            bytes32 digest = Messages.digest(separator, Messages.hash(Join(channelId, params.participants[i].signer)));
+            if (target.channel.deposits & (ofFirst << uint128(i)) != 0) continue;
+            bytes32 digest = Messages.digest(separator, Messages.hash(Join(target.channelId, params.participants[i].signer)));
             if (!Signatures.isByWallet(params.participants[i].owner, digest, joins[i])) revert NoConsent(i);
         }
     }
 
     /* INTERNAL: THE ATTESTED MODE */
 
-    /// @dev An attestor vouches for the journal, and, while no machine on chain derives them, for the effects.
-    function _requireAttested(
-        Target memory target,
-        StateView calldata state,
-        Effect[] memory effects,
-        AttestorSignature[] calldata signatures
-    ) internal view {
-        bytes memory encoded = abi.encode(effects);
-        if (effects.length > MAX_EFFECTS || encoded.length > MAX_EFFECT_BYTES) revert TooManyEffects();
-        if (signatures.length < target.policy.threshold) revert NotEnoughAttestors();
-
-        bytes32 separator = _domainSeparator();
-        ChannelView memory c = IAdjudicator(adjudicator).channel(target.channelId);
-        bytes32 journal = Messages.digest(separator, Messages.hash(Attestation(target.channelId, c.seq, c.journalRoot, c.stateHash)));
-        bytes32 derived =
-            Messages.digest(separator, Messages.hash(AttestedEffects(target.channelId, Outcome.stateHash(state), keccak256(encoded))));
+    /// @dev The newest attestors of the policy vouch for the whole journal.
+    function _requireAttested(Target memory target, AttestorSignature[] calldata signatures) internal view {
+        ChannelView memory c = target.channel;
+        // A mode without attestors does not exist; should a policy ever say so, nobody's word is not enough.
+        if (signatures.length == 0 || signatures.length < target.policy.threshold) revert NotEnoughAttestors();
+        bytes32 digest =
+            Messages.digest(_domainSeparator(), Messages.hash(Attestation(target.channelId, c.seq, c.journalRoot, c.stateHash)));
         for (uint256 i; i < signatures.length; ++i) {
             uint8 index = signatures[i].index;
             // Ascending: nobody counts twice.
             if (index >= target.policy.attestors.length || (i != 0 && index <= signatures[i - 1].index)) {
                 revert NotEnoughAttestors();
             }
-            address attestor = target.policy.attestors[index];
-            if (!Signatures.isBy(attestor, journal, signatures[i].attestation)) revert BadAttestorSignature(index);
-            if (!Signatures.isBy(attestor, derived, signatures[i].effects)) revert BadAttestorSignature(index);
+            if (!Signatures.isBy(target.policy.attestors[index], digest, signatures[i].attestation)) revert BadAttestorSignature(index);
         }
     }
 
     /* INTERNAL: EFFECTS */
 
-    /// @dev Writes all effects within the policy's permissions, or reverts.
-    function _apply(Target memory target, Effect[] memory effects) internal {
-        uint256[] memory used = new uint256[](target.policy.permissions.length);
+    /// @dev Derives the effects, marks channel and ticket, and writes all of them or reverts.
+    function _settle(Target memory target, Claim calldata claim, uint8 mode) internal {
+        (uint8 status, Effect[] memory effects) = IDerivation(derivation).effects(claim.params, claim.funding, claim.state);
+        if (status != 0) revert NoEffects(status);
+        Progress memory progress;
+        progress.used = new uint256[](target.policy.permissions.length);
+        _readSnapshot(progress, target, claim, effects);
+
+        isSettled[target.channelId] = true;
+        if (target.ticketHash != 0) usedBy[target.ticketHash] = target.channelId;
+        emit Settled(target.channelId, target.world, target.namespaceId, effects.length, target.revision, mode);
+
         for (uint256 i; i < effects.length; ++i) {
-            if (effects[i].op == OP_INCREMENT) _increment(target, used, effects[i], i);
-            else if (effects[i].op == OP_CALL) _call(target, used, effects[i], i);
+            uint8 op = effects[i].op;
+            if (op == Ops.INCREMENT) _increment(target, progress, effects[i], i);
+            else if (op == Ops.CALL) _call(target, progress, effects[i], i);
+            else if (Ops.isWhole(op) && mode != Modes.ATTESTED) _replace(target, progress, effects[i], i);
             else revert EffectNotAllowed(i);
         }
     }
 
-    function _increment(Target memory target, uint256[] memory used, Effect memory effect, uint256 at) internal {
+    /// @dev Only set and delete need it.
+    function _readSnapshot(Progress memory progress, Target memory target, Claim calldata claim, Effect[] memory effects) internal pure {
+        bool needed;
+        for (uint256 i; i < effects.length; ++i) {
+            needed = needed || Ops.isWhole(effects[i].op);
+        }
+        if (!needed || target.ticketHash == 0) return;
+        bytes32 hash = keccak256(abi.encode(claim.ticket.world, claim.ticket.block, claim.snapshot));
+        if (hash != claim.ticket.snapshot) revert WrongSnapshot();
+        progress.snapshot = claim.snapshot; // as many as the ticket has: 32 at most
+        progress.names = new bytes32[](claim.snapshot.length);
+        for (uint256 i; i < progress.names.length; ++i) {
+            progress.names[i] = MudRecords.name(progress.snapshot[i].resourceId, progress.snapshot[i].key);
+        }
+    }
+
+    function _increment(Target memory target, Progress memory progress, Effect memory effect, uint256 at) internal {
         if (effect.data.length != 64) revert BadEffect(at);
         (uint256 field, int256 delta) = abi.decode(effect.data, (uint256, int256));
         if (field > type(uint8).max) revert BadEffect(at);
@@ -236,18 +273,42 @@ contract MudSettlement is IMudSettlement, ReentrancyGuardTransient {
         Permission memory permission = target.policy.permissions[p];
         uint256 size = MudWorld.magnitude(delta);
         if (size > (delta < 0 ? permission.maxDecrease : permission.maxIncrease)) revert EffectNotAllowed(at);
-        used[p] += size; // at most 32 values below 2^128
-        if (used[p] > permission.perChannel) revert EffectNotAllowed(at);
+        progress.used[p] += size; // at most 32 values below 2^128
+        if (progress.used[p] > permission.perChannel) revert EffectNotAllowed(at);
 
         MudWorld.increment(target.world, effect.resourceId, effect.key, index, delta, at);
     }
 
-    function _call(Target memory target, uint256[] memory used, Effect memory effect, uint256 at) internal {
+    function _call(Target memory target, Progress memory progress, Effect memory effect, uint256 at) internal {
         if (effect.data.length < 4 || effect.key.length != 0) revert BadEffect(at);
-        uint256 p = _permitted(target.policy.permissions, effect, 0, bytes4(effect.data), at);
-        if (++used[p] > target.policy.permissions[p].perChannel) revert EffectNotAllowed(at);
-
+        _count(target, progress, effect, bytes4(effect.data), at);
         IBaseWorld(target.world).call(ResourceId.wrap(effect.resourceId), effect.data);
+    }
+
+    /// @dev Sets or deletes a record that is what it was when the ticket was bought. Once per channel: what a second effect on the
+    /// same record would be compared with is nothing that anybody signed.
+    function _replace(Target memory target, Progress memory progress, Effect memory effect, uint256 at) internal {
+        _count(target, progress, effect, 0, at);
+        bytes32 name = MudRecords.name(effect.resourceId, effect.key);
+        uint256 r;
+        while (r < progress.names.length && progress.names[r] != name) ++r;
+        uint256 bit = uint256(1) << r;
+        if (r == progress.names.length || progress.taken & bit != 0) revert Changed(at);
+        progress.taken |= bit;
+
+        if (effect.op == Ops.DELETE) {
+            if (effect.data.length != 0) revert BadEffect(at);
+            return MudWorld.remove(target.world, progress.snapshot[r], at);
+        }
+        (bool ok, bytes memory staticData, EncodedLengths lengths, bytes memory dynamicData) = MudRecords.decode(effect.data);
+        if (!ok) revert BadEffect(at);
+        MudWorld.set(target.world, progress.snapshot[r], staticData, lengths, dynamicData, at);
+    }
+
+    /// @dev For permissions that count effects.
+    function _count(Target memory target, Progress memory progress, Effect memory effect, bytes4 selector, uint256 at) internal pure {
+        uint256 p = _permitted(target.policy.permissions, effect, 0, selector, at);
+        if (++progress.used[p] > target.policy.permissions[p].perChannel) revert EffectNotAllowed(at);
     }
 
     /// @dev Which permission covers this effect. Permissions name resources of the policy's namespace only.
@@ -263,40 +324,7 @@ contract MudSettlement is IMudSettlement, ReentrancyGuardTransient {
         revert EffectNotAllowed(at);
     }
 
-    /* INTERNAL: WHAT A POLICY MAY SAY */
-
-    function _requireAttestors(Policy calldata policy) internal pure {
-        uint256 n = policy.attestors.length;
-        bool revoked = policy.mode == Mode.None;
-        if (n > MAX_ATTESTORS || policy.threshold > n || (policy.threshold == 0) != revoked || (n == 0) != revoked) {
-            revert BadAttestors();
-        }
-        for (uint256 i; i < n; ++i) {
-            if (policy.attestors[i] <= (i == 0 ? address(0) : policy.attestors[i - 1])) revert BadAttestors();
-        }
-    }
-
-    function _requirePermissions(Policy calldata policy, bytes32 namespaceId) internal pure {
-        Permission[] calldata all = policy.permissions;
-        if (all.length > (policy.mode == Mode.None ? 0 : MAX_PERMISSIONS)) revert BadPermission(all.length);
-        for (uint256 i; i < all.length; ++i) {
-            Permission calldata p = all[i];
-            bool ok = p.op == OP_INCREMENT
-                ? MudWorld.isTableOf(p.resourceId, namespaceId) && p.selector == 0
-                : p.op == OP_CALL && MudWorld.isSystemOf(p.resourceId, namespaceId) && p.field == 0 && p.maxIncrease == 0
-                    && p.maxDecrease == 0;
-            for (uint256 j; j < i && ok; ++j) {
-                ok = all[j].resourceId != p.resourceId || all[j].op != p.op || all[j].field != p.field || all[j].selector != p.selector;
-            }
-            if (!ok) revert BadPermission(i);
-        }
-    }
-
     /* INTERNAL: NAMES */
-
-    function _pair(bytes32 moduleHash, bytes32 configHash) internal pure returns (bytes32) {
-        return keccak256(abi.encode(moduleHash, configHash));
-    }
 
     /// @dev Every message of the protocol is in the adjudicator's domain.
     function _domainSeparator() internal view returns (bytes32) {

@@ -39,9 +39,7 @@ interface IMudSettlement {
 
     /// @notice The effects of a channel were written, all of them, under the policy of `revision`, by mode 1 attested,
     /// 2 executed or 4 optimistic.
-    event Settled(
-        bytes32 indexed channelId, address indexed world, bytes32 namespaceId, uint256 effects, uint64 revision, uint8 mode
-    );
+    event Settled(bytes32 indexed channelId, address indexed world, bytes32 namespaceId, uint256 effects, uint64 revision, uint8 mode);
 
     /* ERRORS */
 

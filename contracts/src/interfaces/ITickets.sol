@@ -42,7 +42,9 @@ struct RecordKey {
 interface ITickets {
     /// @notice `enter` was called: the snapshot's records are in the log, for the genesis input. `seal` can be called after
     /// block `seedBlock`, and only within the 256 blocks behind it.
-    event Entered(uint256 indexed number, address indexed world, bytes32 indexed namespaceId, uint256 seedBlock, Ticket ticket, Record[] records);
+    event Entered(
+        uint256 indexed number, address indexed world, bytes32 indexed namespaceId, uint256 seedBlock, Ticket ticket, Record[] records
+    );
     /// @notice The ticket has its seed: `ticketHash` goes into the genesis input.
     event Sealed(uint256 indexed number, bytes32 indexed ticketHash, Ticket ticket);
     event Withdrawn(address indexed account, uint256 amount);
@@ -51,7 +53,8 @@ interface ITickets {
     error WrongPrice(uint256 price);
     /// @notice A channel has 2 to 16 owners, none zero.
     error BadOwners();
-    /// @notice At most 32 records, at most 8 KiB of them, each of an on-chain table of the policy's namespace, none twice.
+    /// @notice Key `index`: at most 32 records, at most 8 KiB of keys, static and dynamic data together, each of an on-chain table
+    /// of the policy's namespace, with a key of the table's types, none twice.
     error BadKeys(uint256 index);
     /// @notice No such entry, or it is sealed already.
     error NotOpen(uint256 number);
@@ -63,6 +66,7 @@ interface ITickets {
     error WithdrawFailed();
 
     /// @notice Buys a ticket. Anyone may, for anyone: a ticket is no consent.
+    /// @dev Reverts IPolicies.NotAllowed when the pair has no policy in force.
     /// @param owners The participants' owners, in the channel's order.
     /// @param keys The records whose values the channel is played over.
     function enter(
@@ -83,4 +87,8 @@ interface ITickets {
     /// @notice What namespace owners earned by tickets and have not withdrawn.
     function credits(address account) external view returns (uint256);
     function withdraw(address to) external returns (uint256 amount);
+
+    /// @notice How many entries there were: the number of the newest.
+    function entries() external view returns (uint256);
+    function policies() external view returns (address);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
+import {EncodedLengths} from "@latticexyz/store/src/EncodedLengths.sol";
 import {FieldLayout} from "@latticexyz/store/src/FieldLayout.sol";
-import {ResourceId, ResourceIdLib, ResourceIdInstance} from "@latticexyz/store/src/ResourceId.sol";
-import {Schema} from "@latticexyz/store/src/Schema.sol";
+import {ResourceId, ResourceIdInstance} from "@latticexyz/store/src/ResourceId.sol";
 import {RESOURCE_TABLE} from "@latticexyz/store/src/storeResourceTypes.sol";
 import {SchemaType} from "@latticexyz/schema-type/src/solidity/SchemaType.sol";
 import {IBaseWorld} from "@latticexyz/world/src/codegen/interfaces/IBaseWorld.sol";
@@ -12,6 +12,8 @@ import {ROOT_NAMESPACE_ID, STORE_NAMESPACE_ID, WORLD_NAMESPACE_ID} from "@lattic
 import {WorldResourceIdInstance} from "@latticexyz/world/src/WorldResourceId.sol";
 import {RESOURCE_NAMESPACE, RESOURCE_SYSTEM} from "@latticexyz/world/src/worldResourceTypes.sol";
 import {IMudSettlement} from "../interfaces/IMudSettlement.sol";
+import {Record} from "../interfaces/ITickets.sol";
+import {MudLayout} from "./MudLayout.sol";
 
 /// @notice Reads and writes of a MUD World from outside it. MUD itself checks little of what it is told to write: it
 /// takes the caller's layout and key as they are. So the layout is read from the World and compared first.
@@ -50,21 +52,61 @@ library MudWorld {
         return address(bytes20(IBaseWorld(world).getStaticField(NamespaceOwner._tableId, key, 0, NamespaceOwner._fieldLayout)));
     }
 
-    /* WRITES */
+    /// @return ok Whether the table exists and has such keys.
+    function layoutOf(address world, bytes32 table, bytes32[] memory key) internal view returns (bool ok, FieldLayout layout) {
+        layout = IBaseWorld(world).getFieldLayout(ResourceId.wrap(table));
+        ok = !layout.isEmpty() && MudLayout.isKey(IBaseWorld(world).getKeySchema(ResourceId.wrap(table)), key);
+    }
 
-    /// @dev Adds `delta` to a static integer field of a table that exists. `at` is the effect's index, for errors.
+    /// @dev A record that does not exist reads as zeros and empty.
+    function read(address world, bytes32 table, bytes32[] memory key, FieldLayout layout) internal view returns (Record memory r) {
+        (r.resourceId, r.key) = (table, key);
+        EncodedLengths lengths;
+        (r.staticData, lengths, r.dynamicData) = IBaseWorld(world).getRecord(ResourceId.wrap(table), key, layout);
+        r.encodedLengths = EncodedLengths.unwrap(lengths);
+    }
+
+    /* WRITES: `at` is the effect's index, for errors */
+
+    /// @dev Replaces a record that still is what it was.
+    function set(address world, Record memory was, bytes memory staticData, EncodedLengths lengths, bytes memory dynamicData, uint256 at)
+        internal
+    {
+        ResourceId tableId = ResourceId.wrap(was.resourceId);
+        FieldLayout layout = _requireUnchanged(world, was, at);
+        if (!MudLayout.fits(layout, IBaseWorld(world).getValueSchema(tableId), staticData, lengths, dynamicData)) {
+            revert IMudSettlement.BadLayout(at);
+        }
+        IBaseWorld(world).setRecord(tableId, was.key, staticData, lengths, dynamicData);
+    }
+
+    /// @dev Deletes a record that still is what it was.
+    function remove(address world, Record memory was, uint256 at) internal {
+        _requireUnchanged(world, was, at);
+        IBaseWorld(world).deleteRecord(ResourceId.wrap(was.resourceId), was.key);
+    }
+
+    function _requireUnchanged(address world, Record memory was, uint256 at) private view returns (FieldLayout layout) {
+        bool ok;
+        (ok, layout) = layoutOf(world, was.resourceId, was.key);
+        if (!ok) revert IMudSettlement.BadLayout(at);
+        Record memory now_ = read(world, was.resourceId, was.key, layout);
+        if (keccak256(abi.encode(now_)) != keccak256(abi.encode(was))) revert IMudSettlement.Changed(at);
+    }
+
+    /// @dev Adds `delta` to a static integer field.
     function increment(address world, bytes32 table, bytes32[] memory key, uint8 field, int256 delta, uint256 at) internal {
         ResourceId tableId = ResourceId.wrap(table);
-        FieldLayout layout = IBaseWorld(world).getFieldLayout(tableId);
-        if (layout.isEmpty() || field >= layout.numStaticFields()) revert IMudSettlement.BadLayout(at);
-        if (IBaseWorld(world).getKeySchema(tableId).numFields() != key.length) revert IMudSettlement.BadLayout(at);
+        (bool ok, FieldLayout layout) = layoutOf(world, table, key);
+        if (!ok || field >= layout.numStaticFields()) revert IMudSettlement.BadLayout(at);
         SchemaType kind = IBaseWorld(world).getValueSchema(tableId).atIndex(field);
         uint256 width = layout.atIndex(field) * BITS;
         if (kind > SchemaType.INT256 || kind.getStaticByteLength() * BITS != width) revert IMudSettlement.BadLayout(at);
 
         // The field is left-aligned and followed by its neighbours.
         bytes32 stored = IBaseWorld(world).getStaticField(tableId, key, field, layout);
-        (bool ok, uint256 value) = kind <= SchemaType.UINT256 ? addUnsigned(stored, delta, width) : addSigned(stored, delta, width);
+        uint256 value;
+        (ok, value) = kind <= SchemaType.UINT256 ? addUnsigned(stored, delta, width) : addSigned(stored, delta, width);
         if (!ok) revert IMudSettlement.OutOfRange(at);
         IBaseWorld(world).setStaticField(tableId, key, field, toField(value, width), layout);
     }
