@@ -5,20 +5,7 @@ import {Test} from "forge-std/Test.sol";
 import {Messages} from "../../src/lib/Messages.sol";
 import {Outcome} from "../../src/lib/Outcome.sol";
 import {Signatures} from "../../src/lib/Signatures.sol";
-import {
-    Activate,
-    Attestation,
-    Challenge,
-    Close,
-    Effect,
-    Event,
-    Force,
-    Funding,
-    Join,
-    Params,
-    StateView,
-    Update
-} from "../../src/Types.sol";
+import {Activate, Attestation, Challenge, Close, Effect, Event, Force, Funding, Join, Params, StateView, Update} from "../../src/Types.sol";
 
 /// @dev The golden files that Go writes and every language reads. A file without cases fails.
 /// The struct names below are schemas: `parseJsonTypeArray` picks the fields they list.
