@@ -57,7 +57,8 @@ struct Witness {
 /// @notice Shows that the journal of a Final channel follows its module, or that it does not (docs/protocol.md §6): published
 /// and open to proofs of fraud, or executed leaf by leaf. Holds the publishers' bonds; no owner.
 interface IPublications {
-    /// @notice Entries `first`… of a journal, for whoever verifies; the chunk with `first` 0 carries the genesis input as well.
+    /// @notice Entries `first`… of a journal, for whoever verifies. The chunk with `first` 0 has the genesis as well (empty and zero
+    /// in the others); it also starts this publisher's journal over, so that what it published before does not count.
     event ChunkPublished(
         bytes32 indexed channelId,
         address indexed publisher,
@@ -123,7 +124,9 @@ interface IPublications {
     error WithdrawFailed();
 
     /// @notice Publishes a chunk of the journal of a Final channel for the optimistic mode. Progress is per publisher, nobody
-    /// can disturb another's. The last chunk carries the bond and opens the window.
+    /// can disturb another's. A chunk with `first` 0 starts over, under the policy in force now, which the publication then keeps.
+    /// The last chunk carries the bond, exactly, and opens the window; no other takes coins. Journals with an entry that cannot be
+    /// packed (a payload over 4 KiB, another channel's event) cannot be published: no honest participant signs one.
     /// @param genesisInput Always: it names World and policy.
     /// @param genesisState The stateHash of leaf 0; read with `first` 0 only.
     function publish(
@@ -138,11 +141,11 @@ interface IPublications {
     /// sender, half is burnt. Needs no publication. Reverts LeafIsRight when it is not wrong.
     function disprove(Params calldata params, Funding[] calldata funding, Witness calldata witness) external;
 
-    /// @notice The policy's guardian takes a publication back inside its window; the publisher gets its bond back.
+    /// @notice The guardian of the policy in force now takes a publication back inside its window; the publisher gets its bond back.
     function veto(Params calldata params, bytes calldata genesisInput) external;
 
     /// @notice Runs the next leaves of the journal of a Final channel for the executed mode. Anyone, from any progress that was
-    /// reached. With `chunk.first` 0 it begins with leaf 0, `state` is empty.
+    /// reached. With `chunk.first` 0 it begins with leaf 0, `state` is empty. Under the policy in force now.
     /// @param state After leaf first − 1.
     function execute(
         Params calldata params,
@@ -162,4 +165,8 @@ interface IPublications {
     function progress(bytes32 channelId, address publisher) external view returns (uint64 next, bytes32 digest);
     /// @notice Whether the chain ran the leaves that lead to this range, state and `next`.
     function reached(bytes32 channelId, uint64 next, bytes32[] calldata range, bytes32 stateHash) external view returns (bool);
+
+    function adjudicator() external view returns (address);
+    function derivation() external view returns (address);
+    function policies() external view returns (address);
 }
