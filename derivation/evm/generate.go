@@ -69,7 +69,7 @@ func generate(parts ...string) (*Program, error) {
 		"CODE": uint64(codeAt), "PROGRAM": uint64(programAt), "FRAMETOP": uint64(programAt), "SAVED": uint64(savedAt),
 		"M32": 1<<32 - 1, "M64": 1<<64 - 1, "TWICE32": 1<<32 + 1, "ONES": 0x0101010101010101,
 		"STACKLIMIT": meter.StackLimit, "INPUTWORD": meter.InputWord, "BULKWORD": meter.BulkWord, "GROWPAGE": meter.GrowPage,
-		"HOSTCALL": meter.HostCall, "HASHWORD": meter.HashWord, "NOTICEWORD": meter.NoticeWord,
+		"HOSTCALL": meter.HostCall, "HASHCALL": meter.HashCall, "HASHWORD": meter.HashWord, "NOTICEWORD": meter.NoticeWord,
 	}, macros: map[string]string{
 		"next":  "8 add dup1 mload 240 shr jump",
 		"go":    "dup1 mload 240 shr jump",

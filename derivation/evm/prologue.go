@@ -28,18 +28,20 @@ const load = `
 	dup2 64 shr M32 and 3 shl add dup1 $globals mstore
 	dup2 160 shr 0xffff and 5 shl add dup1 $table mstore
 	dup2 144 shr 0xffff and dup1 $elements mstore 3 shl add ; header segment
-	dup2 32 shr M32 and 3 shl dup2 add dup1 $segments mstore ; header segment image
-	segment: dup2 $segments mload eq @imaged jumpi
-	dup2 mload 192 shr dup1 M32 and swap1 32 shr ; header segment image size address
-	dup2 add $top mload sub                ; header segment image size to
-	dup2 dup4 dup3 mcopy
-	pop add swap1 8 add swap1 @segment jump
-	toolarge: 8 0 @end jump
-
+	dup2 32 shr M32 and 3 shl dup2 add     ; header segment image
+	dup1 $segments mstore swap1
+	dup2 dup2 eq @imaged jumpi
+	segment:                               ; header image segment
+	dup1 mload 192 shr M32 dup2 and swap1 32 shr ; header image segment size address
+	dup2 add $top mload sub                ; header image segment size to
+	dup2 dup5 dup3 mcopy
+	pop swap1 8 add swap2 add swap1        ; header image segment: the next ones
+	dup1 $segments mload gt @segment jumpi
 	imaged: pop pop pop
 	FRAMETOP $frame mstore                 ; the word below is zero: a header of height 0
 	0 calldataload $fuel mstore
 	@called jump
+	toolarge: 8 0 @end jump
 	`
 
 // callEntry copies the arguments in, each to where the module's allocate says, and calls the entry. A function returns

@@ -38,7 +38,7 @@ const hosts = `
 	next
 
 	hash: pop $keep mstore $out mstore     ; ptr len
-	dup1 words HASHWORD mul HOSTCALL add charge
+	dup1 words HASHWORD mul HASHCALL add charge
 	dup1 $size mstore dup2 inside          ; ptr start
 	dup1 $start mstore
 	$size mload add $end mstore pop
