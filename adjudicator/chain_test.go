@@ -54,7 +54,7 @@ func newWorld(t *testing.T) *world {
 	w := newChain(t, anvil.Options{})
 	c, receipts, err := adjudicator.Deploy(context.Background(), w.eth, w.sender(9), minWindow, common.Hash{})
 	require.NoError(t, err)
-	require.Len(t, receipts, 2)
+	require.Len(t, receipts, 8)
 	w.contracts, w.reader = c, adjudicator.NewReader(w.eth, c)
 	return w
 }
@@ -166,7 +166,7 @@ func TestR10_DeployIsIdempotentAndWherePredicted(t *testing.T) {
 	require.Equal(t, w.contracts, again)
 	other, receipts, err := adjudicator.Deploy(ctx, w.eth, w.sender(3), 60, common.Hash{7})
 	require.NoError(t, err)
-	require.Len(t, receipts, 2)
+	require.Len(t, receipts, 8)
 	require.NotEqual(t, w.contracts, other)
 	window, err := adjudicator.NewReader(w.eth, other).MinWindow(ctx)
 	require.NoError(t, err)
@@ -181,7 +181,7 @@ func TestR10_DeployCreatesTheDeployer(t *testing.T) {
 	require.Empty(t, code)
 	_, receipts, err := adjudicator.Deploy(ctx, w.eth, w.sender(0), minWindow, common.Hash{})
 	require.NoError(t, err)
-	require.Len(t, receipts, 3, "the fee, two contracts")
+	require.Len(t, receipts, 9, "the fee, eight contracts")
 }
 
 func TestR10_DeployReportsWhatFails(t *testing.T) {
@@ -331,7 +331,7 @@ func TestC3_SettlementReadsAndRefusals(t *testing.T) {
 	namespace := common.HexToHash("0x6e73726169640000000000000000000000000000000000000000000000000000")
 	p, revision, err := w.reader.PolicyOf(ctx, common.HexToAddress("0x1"), namespace, common.Hash{1}, common.Hash{})
 	require.NoError(t, err)
-	require.Equal(t, adjudicator.ModeNone, p.Mode)
+	require.Equal(t, adjudicator.ModeNone, p.Modes)
 	require.Zero(t, revision)
 	revision, err = w.reader.PolicyRevision(ctx, common.HexToAddress("0x1"), namespace)
 	require.NoError(t, err)
@@ -339,18 +339,20 @@ func TestC3_SettlementReadsAndRefusals(t *testing.T) {
 	settled, err := w.reader.IsSettled(ctx, common.Hash{1})
 	require.NoError(t, err)
 	require.False(t, settled)
-	w.refused(0, "BadNamespace")(adjudicator.SetPolicy(w.contracts.Settlement, w.contracts.Adjudicator, common.Hash{}, common.Hash{1}, common.Hash{}, adjudicator.Policy{}))
+	w.refused(0, "BadNamespace")(adjudicator.SetPolicy(w.contracts.Policies, w.contracts.Adjudicator, common.Hash{}, common.Hash{1}, common.Hash{}, adjudicator.Policy{}))
 
 	g := newGame(w, 5)
 	key, err := crypto.GenerateKey()
 	require.NoError(t, err)
 	signature, err := channel.Sign(common.Hash{1}, key)
 	require.NoError(t, err)
-	w.refused(0, "NotFinal")(adjudicator.SettleAttested(w.contracts.Settlement, adjudicator.AttestedClaim{
-		Params: g.params, Funding: g.funding, State: g.state(true, 1, 2, 3), GenesisInput: bytes.Repeat([]byte{1}, 160),
-		Effects: []channel.Effect{{Op: channel.EffectIncrement, ResourceID: common.Hash{1}, Key: []common.Hash{{2}}, Data: []byte{3}}},
-		Joins:   make([][]byte, 2), Attestors: []adjudicator.AttestorSignature{{Attestation: signature, Effects: signature}},
-	}))
+	claim := adjudicator.Claim{
+		Params: g.params, Funding: g.funding, State: g.state(true, 1, 2, 3), GenesisInput: bytes.Repeat([]byte{1}, 160), Joins: make([][]byte, 2),
+		Snapshot: []adjudicator.Record{{Key: []common.Hash{{2}}, StaticData: []byte{3}}},
+	}
+	w.refused(0, "NotFinal")(adjudicator.SettleAttested(w.contracts.Settlement, claim, []adjudicator.AttestorSignature{{Attestation: signature}}))
+	w.refused(0, "NotFinal")(adjudicator.SettleExecuted(w.contracts.Settlement, claim))
+	w.refused(0, "NotFinal")(adjudicator.SettleOptimistic(w.contracts.Settlement, claim))
 }
 
 func TestReaderNamesAMissingContract(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -12,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 
 	"github.com/evmts/channels/adjudicator/bindings"
+	"github.com/evmts/channels/derivation/evm"
 )
 
 // Deployer is the deterministic deployment proxy, at the same address on every chain
@@ -29,25 +31,58 @@ var (
 	ErrDeploy = errors.New("deployment failed")
 )
 
+// initCode is creation code ‖ arguments.
+func initCode(bin string, arguments []byte) []byte { return append(common.FromHex(bin), arguments...) }
+
 // AdjudicatorInitCode is creation code ‖ arguments of Adjudicator(minWindow), minWindow in seconds.
 func AdjudicatorInitCode(minWindow uint32) []byte {
-	return append(common.FromHex(bindings.AdjudicatorMetaData.Bin), adjudicatorABI.PackConstructor(minWindow)...)
+	return initCode(bindings.AdjudicatorMetaData.Bin, adjudicatorABI.PackConstructor(minWindow))
 }
 
-// SettlementInitCode is creation code ‖ arguments of MudSettlement(adjudicator).
-func SettlementInitCode(adjudicator common.Address) []byte {
-	return append(common.FromHex(bindings.MudSettlementMetaData.Bin), settlementABI.PackConstructor(adjudicator)...)
-}
+// machineInitCode is the generated code of the machine, which has no arguments.
+var machineInitCode = sync.OnceValue(func() []byte {
+	p, err := evm.Machine()
+	if err != nil {
+		panic(err) // the generator has no input but constants, and its test runs it
+	}
+	return evm.InitCode(p.Code)
+})
 
 // Create2Address is where the Deployer puts a contract.
 func Create2Address(salt common.Hash, initCode []byte) common.Address {
 	return crypto.CreateAddress2(Deployer, salt, crypto.Keccak256(initCode))
 }
 
-// Predict is where the contracts are, or will be, on every chain.
+// deployment is one contract to deploy.
+type deployment struct {
+	name string
+	at   common.Address
+	code []byte
+}
+
+// plan lists the contracts in an order in which each finds those that it names.
+func plan(minWindow uint32, salt common.Hash) (c Contracts, steps []deployment) {
+	add := func(name string, code []byte) common.Address {
+		at := Create2Address(salt, code)
+		steps = append(steps, deployment{name, at, code})
+		return at
+	}
+	c.Adjudicator = add("Adjudicator", AdjudicatorInitCode(minWindow))
+	c.Machine = add("WasmMachine", machineInitCode())
+	c.Registry = add("ModuleRegistry", initCode(bindings.ModuleRegistryMetaData.Bin, nil))
+	c.Derivation = add("Derivation", initCode(bindings.DerivationMetaData.Bin, derivationABI.PackConstructor(c.Machine, c.Registry)))
+	c.Policies = add("Policies", initCode(bindings.PoliciesMetaData.Bin, policiesABI.PackConstructor(minWindow)))
+	c.Tickets = add("Tickets", initCode(bindings.TicketsMetaData.Bin, ticketsABI.PackConstructor(c.Policies)))
+	c.Publications = add("Publications", initCode(bindings.PublicationsMetaData.Bin, publicationsABI.PackConstructor(c.Adjudicator, c.Derivation, c.Policies)))
+	c.Settlement = add("MudSettlement", initCode(bindings.MudSettlementMetaData.Bin, settlementABI.PackConstructor(c.Adjudicator, c.Derivation, c.Policies, c.Publications, c.Tickets)))
+	return c, steps
+}
+
+// Predict is where the contracts are, or will be, on every chain. minWindow, in seconds, is the shortest window of channels and of
+// publications.
 func Predict(minWindow uint32, salt common.Hash) Contracts {
-	a := Create2Address(salt, AdjudicatorInitCode(minWindow))
-	return Contracts{Adjudicator: a, Settlement: Create2Address(salt, SettlementInitCode(a))}
+	c, _ := plan(minWindow, salt)
+	return c
 }
 
 // DeployCall has the Deployer create a contract.
@@ -68,8 +103,8 @@ type Sender func(ctx context.Context, call Call) (*types.Receipt, error)
 
 // Deploy puts the contracts where Predict says. What is there already stays, so it may be repeated and may run at
 // several places at once. receipts are those of the transactions that were needed.
-func Deploy(ctx context.Context, backend DeployBackend, send Sender, minWindow uint32, salt common.Hash) (c Contracts, receipts []*types.Receipt, err error) {
-	c = Predict(minWindow, salt)
+func Deploy(ctx context.Context, backend DeployBackend, send Sender, minWindow uint32, salt common.Hash) (_ Contracts, receipts []*types.Receipt, err error) {
+	c, steps := plan(minWindow, salt)
 	run := func(call Call) error {
 		receipt, err := send(ctx, call)
 		if err != nil {
@@ -84,11 +119,7 @@ func Deploy(ctx context.Context, backend DeployBackend, send Sender, minWindow u
 	if err := deployDeployer(ctx, backend, run); err != nil {
 		return c, receipts, err
 	}
-	for _, step := range []struct {
-		name string
-		at   common.Address
-		code []byte
-	}{{"Adjudicator", c.Adjudicator, AdjudicatorInitCode(minWindow)}, {"MudSettlement", c.Settlement, SettlementInitCode(c.Adjudicator)}} {
+	for _, step := range steps {
 		there, err := hasCode(ctx, backend, step.at)
 		if err != nil {
 			return c, receipts, err
@@ -109,17 +140,18 @@ func Deploy(ctx context.Context, backend DeployBackend, send Sender, minWindow u
 
 var errNoCode = errors.New("there is no code after the deployment")
 
+// check asks the contracts for what they know of each other.
 func check(ctx context.Context, r Reader, minWindow uint32) error {
 	window, err := r.MinWindow(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDeploy, err)
 	}
-	adjudicator, err := r.SettlementAdjudicator(ctx)
+	found, err := Discover(ctx, r.backend, r.Settlement)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDeploy, err)
 	}
-	if window != minWindow || adjudicator != r.Adjudicator {
-		return fmt.Errorf("%w: minWindow is %d, the settlement's adjudicator is %s", ErrDeploy, window, adjudicator)
+	if window != minWindow || found != r.Contracts {
+		return fmt.Errorf("%w: minWindow is %d, the settlement works with %+v", ErrDeploy, window, found)
 	}
 	return nil
 }

@@ -34,10 +34,6 @@ func Generate(dir string) ([]byte, error) {
 	for _, name := range contracts {
 		path := filepath.Join(dir, name+".sol", name+".json")
 		raw, err := os.ReadFile(path)
-		if errors.Is(err, os.ErrNotExist) { // TEMPORARY
-			path = filepath.Join(dir, "I"+name+".sol", "I"+name+".json")
-			raw, err = os.ReadFile(path)
-		}
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, fmt.Errorf("%s: %w", path, errNotBuilt)
 		}
@@ -49,7 +45,7 @@ func Generate(dir string) ([]byte, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		code := strings.TrimPrefix(a.Bytecode.Object, "0x")
-		if len(a.Bytecode.LinkReferences) > 0 || strings.Contains(code, "_") {
+		if code == "" || len(a.Bytecode.LinkReferences) > 0 || strings.Contains(code, "_") {
 			return nil, fmt.Errorf("%s: no creation bytecode, or bytecode that wants linking", path)
 		}
 		abis, codes = append(abis, string(a.ABI)), append(codes, code)
