@@ -136,7 +136,7 @@ func dial(ctx context.Context, t *testing.T, s *devnet.Sidecar) *rpc.Client {
 // openRaid opens a raid of all sidecars and gives its id.
 func openRaid(ctx context.Context, t *testing.T, d *devnet.Devnet) (id common.Hash) {
 	t.Helper()
-	req, err := d.RaidRequest()
+	req, err := d.RaidRequest(ctx)
 	require.NoError(t, err)
 	require.NoError(t, dial(ctx, t, d.Sidecars[0]).CallContext(ctx, &id, "channels_open", req))
 	for _, s := range d.Sidecars { // each sees the deposits by itself

@@ -96,7 +96,7 @@ func TestA1_BadProposalsAreRefused(t *testing.T) {
 	ctx := within(t, time.Minute)
 	operator := dial(ctx, t, d.Sidecars[0])
 	good := func() sidecar.OpenArgs {
-		req, err := d.RaidRequest()
+		req, err := d.RaidRequest(ctx)
 		require.NoError(t, err)
 		return req
 	}

@@ -61,7 +61,7 @@ func TestA13_KillAnyNodeAtAnyEvent(t *testing.T) {
 // killedRaid opens, plays and closes a raid while sidecars are killed.
 func killedRaid(t *testing.T, d *devnet.Devnet, round int, random *rand.Rand) (id common.Hash, players []*devnet.Player, kills int) {
 	ctx := within(t, 90*time.Second)
-	req, err := d.RaidRequest()
+	req, err := d.RaidRequest(ctx)
 	require.NoError(t, err)
 	// A raid long enough for all kills; whether it is won does not matter here.
 	require.NoError(t, d.Foresee(&req, func(_ *raid.State, events uint64) bool { return events >= 60 }))

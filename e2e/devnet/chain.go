@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -16,6 +17,7 @@ import (
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/examples/raid"
 	"github.com/evmts/channels/mudbridge"
 	"github.com/evmts/channels/mudbridge/worlddeploy"
@@ -38,6 +40,8 @@ type Chain struct {
 	World     worlddeploy.Deployment
 
 	deployer *ecdsa.PrivateKey
+	interval bool       // blocks come by the clock, not by transactions
+	entering sync.Mutex // one ticket at a time
 }
 
 // startChain runs anvil with a block per transaction; setBlockTime changes that once everything is deployed.
@@ -101,8 +105,16 @@ func (c *Chain) Table(name string) (mudbridge.ResourceID, error) {
 	return t.TableID, nil
 }
 
+// register puts the raid's program on chain, so that anybody can execute it there.
+func (c *Chain) register(ctx context.Context, m *derivation.Module) error {
+	if _, _, err := adjudicator.Register(ctx, c.Eth, c.send, c.Contracts.Registry, m.Program().Encode(), m.Manifest()); err != nil {
+		return fmt.Errorf("register the module: %w", err)
+	}
+	return nil
+}
+
 // allow grants the settlement contract the two tables, one by one (least privilege), and sets what raids may write.
-func (c *Chain) allow(ctx context.Context, moduleHash common.Hash, config raid.Config, attestor common.Address) error {
+func (c *Chain) allow(ctx context.Context, moduleHash common.Hash, window time.Duration, attestor common.Address) error {
 	for _, name := range []string{"RaidResult", "Loot"} {
 		table, err := c.Table(name)
 		if err != nil {
@@ -113,15 +125,12 @@ func (c *Chain) allow(ctx context.Context, moduleHash common.Hash, config raid.C
 			return fmt.Errorf("grant the settlement access to %s: %w", table, err)
 		}
 	}
-	policy, err := c.raidPolicy(attestor)
+	policy, err := c.raidPolicy(attestor, window)
 	if err != nil {
 		return err
 	}
-	encoded, err := config.Encode()
-	if err != nil {
-		return err
-	}
-	call, err := adjudicator.SetPolicy(c.Contracts.Settlement, c.World.World, c.World.NamespaceID.Hash(), moduleHash, crypto.Keccak256Hash(encoded), policy)
+	call, err := adjudicator.SetPolicy(c.Contracts.Policies, c.World.World, c.World.NamespaceID.Hash(), moduleHash,
+		raid.DungeonConfigHash(raid.DefaultDungeon), policy)
 	if err != nil {
 		return err
 	}
@@ -131,20 +140,32 @@ func (c *Chain) allow(ctx context.Context, moduleHash common.Hash, config raid.C
 	return nil
 }
 
-// Limits of one raid, for one player and for the party. The World's owner sizes them by what it would lose to a stolen
-// attestor key: a raid of the default dungeon stays well below.
+// What the World's owner asks for: a ticket, and of who publishes a journal a bond. Limits are of one raid, for one player and
+// for the party; the owner sizes them by what it would lose to a stolen attestor key: a raid of the default dungeon stays
+// well below.
 const (
 	maxXP          = 2_000
 	maxDamage      = 2_000
 	maxLoot        = 1_000 // gold is the most numerous item
 	partyOf        = 2
 	minFundingGwei = 1_000_000
+	ticketGwei     = 1_000_000   // 0.001 ether
+	bondGwei       = 500_000_000 // 0.5 ether
+	journalBytes   = 256 << 10
 )
 
-func (c *Chain) raidPolicy(attestor common.Address) (p adjudicator.Policy, err error) {
+func ether(gwei uint64) (wei uint256.Int) {
+	wei.Mul(uint256.NewInt(gwei), uint256.NewInt(1e9))
+	return wei
+}
+
+func ticketPrice() uint256.Int { return ether(ticketGwei) }
+
+func (c *Chain) raidPolicy(attestor common.Address, window time.Duration) (p adjudicator.Policy, err error) {
 	p = adjudicator.Policy{
-		Mode: adjudicator.ModeAttested, Threshold: 1, Attestors: []common.Address{attestor},
-		MinFunding: *new(uint256.Int).Mul(uint256.NewInt(minFundingGwei), uint256.NewInt(1e9)),
+		Modes: adjudicator.ModeAttested | adjudicator.ModeOptimistic, Threshold: 1, Attestors: []common.Address{attestor},
+		Window: uint32(window / time.Second), Guardian: crypto.PubkeyToAddress(c.deployer.PublicKey), Bond: ether(bondGwei),
+		MaxJournalBytes: journalBytes, NeedsTicket: true, TicketPrice: ticketPrice(), MinFunding: ether(minFundingGwei),
 	}
 	result, err := c.Table("RaidResult")
 	if err != nil {
@@ -158,10 +179,11 @@ func (c *Chain) raidPolicy(attestor common.Address) (p adjudicator.Policy, err e
 		table  mudbridge.ResourceID
 		field  string
 		each   uint64
+		used   uint64 // largest decrease: items that a hero brought
 		effort uint64 // how many effects of this size one channel may have
 	}{
-		{result, "raids", 1, partyOf}, {result, "wins", 1, partyOf}, {result, "xp", maxXP, partyOf}, {result, "damage", maxDamage, partyOf},
-		{loot, "amount", maxLoot, partyOf},
+		{result, "raids", 1, 0, partyOf}, {result, "wins", 1, 0, partyOf}, {result, "xp", maxXP, 0, partyOf}, {result, "damage", maxDamage, 0, partyOf},
+		{loot, "amount", maxLoot, uint64(raid.MaxPack.Potions), partyOf},
 	} {
 		schema, err := c.World.Tables[limit.table.Name()].Schema()
 		if err != nil {
@@ -173,7 +195,7 @@ func (c *Chain) raidPolicy(attestor common.Address) (p adjudicator.Policy, err e
 		}
 		p.Permissions = append(p.Permissions, adjudicator.Permission{
 			ResourceID: limit.table.Hash(), Op: channel.EffectIncrement, Field: uint8(field),
-			MaxIncrease: *uint256.NewInt(limit.each), PerChannel: *uint256.NewInt(limit.each * limit.effort),
+			MaxIncrease: *uint256.NewInt(limit.each), MaxDecrease: *uint256.NewInt(limit.used), PerChannel: *uint256.NewInt(limit.each * limit.effort),
 		})
 	}
 	return p, nil
@@ -187,5 +209,6 @@ func (c *Chain) setBlockTime(ctx context.Context, every time.Duration) error {
 	if err := c.Node.Client().CallContext(ctx, nil, "evm_setIntervalMining", uint64(every/time.Second)); err != nil {
 		return fmt.Errorf("set the block time: %w", err)
 	}
+	c.interval = true
 	return nil
 }

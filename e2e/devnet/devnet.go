@@ -29,7 +29,8 @@ type Options struct {
 	Ports     bool          // 8545 for the chain and 9545, 9546, … for the sidecars' RPCs, where they are free; otherwise any
 	ChainID   uint64        // 0: 901
 	BlockTime time.Duration // in whole seconds; 0: a block per transaction
-	Config    raid.Config   // the dungeon that the World accepts; zero: raid.DefaultConfig
+	Window    time.Duration // in which a published journal can be disproved, in whole seconds; 0: a minute
+	ChainOnly bool          // the sidecars get keys but are not started
 	// Args are more options of a sidecar's run; nil: none.
 	Args     func(name string) []string
 	Progress func(step string)
@@ -51,6 +52,7 @@ type Devnet struct {
 	Modules *derivation.Library
 
 	engine *derivation.Engine
+	module *derivation.Module
 	lock   *os.File
 }
 
@@ -107,14 +109,20 @@ func (d *Devnet) start(ctx context.Context) (err error) {
 	if err := d.makeSidecars(); err != nil {
 		return err
 	}
-	o.Progress("setting the World's policy for raids")
-	if err := d.Chain.allow(ctx, d.Module, o.Config, d.Sidecars[0].Attestor()); err != nil {
+	o.Progress("registering the module, setting the World's policy for raids")
+	if err := d.Chain.register(ctx, d.module); err != nil {
+		return err
+	}
+	if err := d.Chain.allow(ctx, d.Module, o.Window, d.Sidecars[0].Attestor()); err != nil {
 		return err
 	}
 	if o.BlockTime > 0 {
 		if err := d.Chain.setBlockTime(ctx, o.BlockTime); err != nil {
 			return err
 		}
+	}
+	if o.ChainOnly {
+		return nil
 	}
 	o.Progress("starting the sidecars")
 	for _, s := range d.Sidecars {
@@ -151,8 +159,8 @@ func (o *Options) complete() (err error) {
 	if o.ChainID == 0 {
 		o.ChainID = DefaultChainID
 	}
-	if len(o.Config.Rooms) == 0 {
-		o.Config = raid.DefaultConfig()
+	if o.Window == 0 {
+		o.Window = time.Minute
 	}
 	if o.Progress == nil {
 		o.Progress = func(string) {}
@@ -214,7 +222,7 @@ func (d *Devnet) installModule() (err error) {
 	if err != nil {
 		return err
 	}
-	d.Module = m.Hash()
+	d.module, d.Module = m, m.Hash()
 	return nil
 }
 

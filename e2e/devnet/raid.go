@@ -1,6 +1,7 @@
 package devnet
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -20,12 +21,18 @@ const (
 	keeperPrize = 300_000_000 // gwei
 )
 
-// RaidRequest is what channels_open takes for a raid of all sidecars: the first one keeps the dungeon, orders the events
-// and puts up the prize.
-func (d *Devnet) RaidRequest() (sidecar.OpenArgs, error) {
-	genesis, err := raid.Genesis{
-		Settlement: d.Chain.Contracts.Settlement, World: d.Chain.World.World, NamespaceID: d.Chain.World.NamespaceID.Hash(), Config: d.Options.Config,
-	}.Input()
+// RaidRequest buys a ticket and is what channels_open takes for a raid of all sidecars: the first one keeps the dungeon,
+// orders the events and puts up the prize.
+func (d *Devnet) RaidRequest(ctx context.Context) (sidecar.OpenArgs, error) {
+	owners := make([]common.Address, len(d.Sidecars))
+	for i, s := range d.Sidecars {
+		owners[i] = s.Owner()
+	}
+	game, err := d.Genesis(ctx, owners)
+	if err != nil {
+		return sidecar.OpenArgs{}, err
+	}
+	genesis, err := game.Input()
 	if err != nil {
 		return sidecar.OpenArgs{}, err
 	}

@@ -102,7 +102,7 @@ func (t *teller) open(ctx context.Context) (err error) {
 		}
 		t.clients = append(t.clients, c)
 	}
-	if t.args, err = t.d.RaidRequest(); err != nil {
+	if t.args, err = t.d.RaidRequest(ctx); err != nil {
 		return err
 	}
 	// A raid worth telling: long enough, and won, so that there is loot to bring home.
