@@ -8,6 +8,7 @@ import (
 // same secret goes on where the journal stands.
 type Bot struct {
 	Class Class // of its hero; NewBot gives the party a mix
+	Pack  Pack  // what its hero brings, as far as the owner has it; NewBot: a potion
 
 	seat   uint8
 	secret common.Hash
@@ -15,7 +16,7 @@ type Bot struct {
 
 // NewBot plays a seat. The secret makes its dice and must be fresh for each channel (ChannelSecret).
 func NewBot(seat uint8, secret common.Hash) *Bot {
-	return &Bot{seat: seat, secret: secret}
+	return &Bot{seat: seat, secret: secret, Pack: Pack{Potions: 1}}
 }
 
 // Next is the payload that the seat should author on a state (header ‖ funds ‖ app). ok is false when the seat
@@ -27,7 +28,11 @@ func (b *Bot) Next(state []byte) (payload []byte, ok bool) {
 	}
 	switch s.Phase {
 	case PhaseCommit:
-		return Commit(b.chain(s).Tip(), b.class(s)), true
+		tip := b.chain(s).Tip()
+		if b.seat == s.Keeper {
+			return Commit(tip, NoClass), true
+		}
+		return CommitBringing(tip, b.class(s), b.Pack.Within(s.Seats[b.seat].Owned)), true
 	case PhaseReveal:
 		link, ok := b.chain(s).Link(s.Round)
 		return Reveal(link), ok
@@ -41,9 +46,6 @@ func (b *Bot) chain(s *State) Chain { return NewChain(b.seat, b.secret, s.MaxRou
 
 // class is the hero's: by default warrior, cleric, rogue, mage in the order of the heroes' seats.
 func (b *Bot) class(s *State) Class {
-	if b.seat == s.Keeper {
-		return NoClass
-	}
 	if b.Class != NoClass {
 		return b.Class
 	}

@@ -8,5 +8,5 @@ if [ $# -ge 2 ]; then set -- --textFile "$2"; else set --; fi
 exec node_modules/.bin/asc examples/raid/assembly/index.ts \
   --outFile "$out" "$@" \
   --runtime stub -O3s --noAssert \
-  --initialMemory 1 --maximumMemory 4 \
+  --initialMemory 1 --maximumMemory 1 \
   --use abort=examples/raid/assembly/channel/host/abort

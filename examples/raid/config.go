@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/vmihailenco/msgpack/v5"
 )
 
@@ -41,6 +39,23 @@ func DefaultConfig() Config {
 	}}
 }
 
+// check says with ErrConfig what the module would refuse.
+func (c Config) check() error {
+	if c.MaxRounds == 0 || c.MaxRounds > maxRounds {
+		return fmt.Errorf("%w: maxRounds is 1 to %d, not %d", ErrConfig, maxRounds, c.MaxRounds)
+	}
+	if len(c.Rooms) == 0 || len(c.Rooms) > maxRooms {
+		return fmt.Errorf("%w: a dungeon has 1 to %d rooms, not %d", ErrConfig, maxRooms, len(c.Rooms))
+	}
+	for i, r := range c.Rooms {
+		if r.Kind == 0 || r.Kind > kindCount || r.HP == 0 || r.HP > maxHP || r.Attack > maxAttack ||
+			r.Defence > maxArmour || r.Item > itemCount || r.Gold > maxGold {
+			return fmt.Errorf("%w: room %d: %+v", ErrConfig, i, r)
+		}
+	}
+	return nil
+}
+
 type wireConfig struct {
 	MaxRounds uint8       `msgpack:"maxRounds"`
 	Rooms     [][6]uint16 `msgpack:"rooms"`
@@ -49,48 +64,16 @@ type wireConfig struct {
 // Encode gives the configuration in MessagePack: {maxRounds, rooms: [[kind, hp, attack, defence, item, gold], …]}.
 // It fails with ErrConfig where the module would reject.
 func (c Config) Encode() ([]byte, error) {
-	if c.MaxRounds == 0 || c.MaxRounds > maxRounds {
-		return nil, fmt.Errorf("%w: maxRounds is 1 to %d, not %d", ErrConfig, maxRounds, c.MaxRounds)
-	}
-	if len(c.Rooms) == 0 || len(c.Rooms) > maxRooms {
-		return nil, fmt.Errorf("%w: a dungeon has 1 to %d rooms, not %d", ErrConfig, maxRooms, len(c.Rooms))
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	wire := wireConfig{MaxRounds: c.MaxRounds}
-	for i, r := range c.Rooms {
-		if r.Kind == 0 || r.Kind > kindCount || r.HP == 0 || r.HP > maxHP || r.Attack > maxAttack ||
-			r.Defence > maxArmour || r.Item > itemCount || r.Gold > maxGold {
-			return nil, fmt.Errorf("%w: room %d: %+v", ErrConfig, i, r)
-		}
+	for _, r := range c.Rooms {
 		wire.Rooms = append(wire.Rooms, [6]uint16{
 			uint16(r.Kind), r.HP, uint16(r.Attack), uint16(r.Defence), uint16(r.Item), r.Gold,
 		})
 	}
 	return encode(wire)
-}
-
-// Genesis says where the outcome goes. All zero: the raid leaves no records.
-type Genesis struct {
-	Settlement  common.Address // the contract that writes the records
-	World       common.Address
-	NamespaceID common.Hash // NamespaceID(Namespace)
-	Ticket      common.Hash
-	Config      Config
-}
-
-// Input is the channel's genesis input: abi.encode(settlement, world, namespaceId, configHash, ticket) ‖ configuration
-// (docs/encoding.md 25).
-func (g Genesis) Input() ([]byte, error) {
-	config, err := g.Config.Encode()
-	if err != nil {
-		return nil, err
-	}
-	in := make([]byte, 0, 160+len(config))
-	in = append(in, common.LeftPadBytes(g.Settlement[:], 32)...)
-	in = append(in, common.LeftPadBytes(g.World[:], 32)...)
-	in = append(in, g.NamespaceID[:]...)
-	in = append(in, crypto.Keccak256(config)...)
-	in = append(in, g.Ticket[:]...)
-	return append(in, config...), nil
 }
 
 // encode writes structs as maps in the order of their fields, integers as short as they can be.

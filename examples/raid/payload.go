@@ -12,6 +12,13 @@ type payload struct {
 	On    *uint8 `msgpack:"on,omitempty"`
 	Item  string `msgpack:"item,omitempty"`
 	Link  []byte `msgpack:"link,omitempty"`
+	Bring *bring `msgpack:"bring,omitempty"`
+}
+
+type bring struct {
+	Potion uint8 `msgpack:"potion,omitempty"`
+	Sword  uint8 `msgpack:"sword,omitempty"`
+	Shield uint8 `msgpack:"shield,omitempty"`
 }
 
 // Commit opens the raid for a participant: the tip of its chain (Chain.Tip), and for heroes their class. The
@@ -20,6 +27,15 @@ func Commit(tip common.Hash, class Class) []byte {
 	p := payload{Do: "commit", Tip: tip[:]}
 	if class != NoClass {
 		p.Class = class.String()
+	}
+	return p.encode()
+}
+
+// CommitBringing is a hero's Commit with items that its owner had in the World when the ticket was bought (Seat.Owned).
+func CommitBringing(tip common.Hash, class Class, pack Pack) []byte {
+	p := payload{Do: "commit", Tip: tip[:], Class: class.String()}
+	if pack != (Pack{}) {
+		p.Bring = &bring{pack.Potions, pack.Swords, pack.Shields}
 	}
 	return p.encode()
 }

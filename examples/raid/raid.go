@@ -4,14 +4,15 @@
 //
 // The app part of a state, little-endian:
 //
-//	 0  version 1    1  phase       2  outcome     3  keeper's seat
+//	 0  version 2    1  phase       2  outcome     3  keeper's seat
 //	 4  seats        5  rooms       6  room        7  maxRounds
 //	 8  round (2)   10  pending seats, bits (2)   12  silent seats, bits (2)   14  zero (2)
 //	16  namespace (14)             30  in a world  31  zero
 //	32  seed of the last round (32)
 //	64  hp of the monster (4)      68  zero (4)
-//	72  rooms · 8:   kind, attack, defence, item, hp per hero (2), gold (2)
-//	    seats · 80:  owner (20), class, gear, hp (2), action, target, bag (6 · 2), zero (2),
+//	72  seed of the ticket (32)
+//	104 rooms · 8:   kind, attack, defence, item, hp per hero (2), gold (2)
+//	    seats · 80:  owner (20), class, gear, hp (2), action, target, bag (6 · 2), owned, brought,
 //	                 damage (4), healed (4), link (32)
 //	    length of all of it (2)
 package raid
@@ -41,7 +42,7 @@ const (
 	// million; the party of the demo stays below one.
 	FuelLimit = 3_500_000
 	// PageLimit is the most pages of 64 KiB that the module's memory can have.
-	PageLimit = 4
+	PageLimit = 1
 
 	minSeats  = 3
 	maxSeats  = 16

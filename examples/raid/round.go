@@ -159,8 +159,8 @@ func (s *State) act(i int, room Room) beat {
 		return beat{what: beatHeal, seat: i, on: int(hero.Target), points: healed}
 	}
 	item, b := Item(hero.Target), beat{what: beatUse, seat: i, item: Item(hero.Target)}
+	hero.Bag[item-1]--
 	if item == Potion {
-		hero.Bag[Potion-1]--
 		b.points = s.heal(i, potionHeals)
 	} else {
 		hero.Gear |= 1 << item

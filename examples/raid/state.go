@@ -13,8 +13,8 @@ import (
 var ErrState = errors.New("raid: not the state of a raid")
 
 const (
-	version  = 1
-	headSize = 72
+	version  = 2
+	headSize = 104
 	roomSize = 8
 	seatSize = 80
 	footSize = 2
@@ -29,12 +29,52 @@ type Seat struct {
 	Action  Action // chosen for this round
 	Target  uint8  // the seat that is healed, the item that is used
 	Bag     [itemCount]uint16
+	Owned   Pack // what the owner had in the World when the ticket was bought: the most that the hero may bring
+	Brought Pack // what the hero brought; it is in the Bag until it is used
 	Damage  uint32
 	Healed  uint32
 	Link    common.Hash // the last verified link of the chain, its tip at first
 	IsHero  bool
 	Pending bool // owes something in this phase
 	Silent  bool // ended the raid by silence
+}
+
+// Pack is what a hero brings along: up to three potions, a sword and a shield.
+type Pack struct {
+	Potions, Swords, Shields uint8
+}
+
+// MaxPack is the most that a hero may bring.
+var MaxPack = Pack{Potions: 3, Swords: 1, Shields: 1}
+
+func decodePack(b byte) Pack { return Pack{b & 3, b >> 2 & 1, b >> 3 & 1} }
+
+// Count says how many of an item are in the pack.
+func (p Pack) Count(i Item) uint16 {
+	switch i {
+	case Potion:
+		return uint16(p.Potions)
+	case Sword:
+		return uint16(p.Swords)
+	case Shield:
+		return uint16(p.Shields)
+	}
+	return 0
+}
+
+// Within is the part of the pack that is in another as well.
+func (p Pack) Within(most Pack) Pack {
+	return Pack{min(p.Potions, most.Potions), min(p.Swords, most.Swords), min(p.Shields, most.Shields)}
+}
+
+// Net is by how much the owner's Loot of an item changes when the raid ends here: what is carried out less what was brought
+// after a victory, otherwise what was used of what was brought, as a negative number.
+func (s Seat) Net(i Item, outcome Outcome) int {
+	net := int(s.Carries(i)) - int(s.Brought.Count(i))
+	if outcome != Won {
+		net = min(net, 0)
+	}
+	return net
 }
 
 // Carries says how many of an item the hero has.
@@ -53,18 +93,19 @@ func (s Seat) Alive() bool { return s.HP > 0 }
 
 // State is a raid at one point of its journal.
 type State struct {
-	Phase     Phase
-	Outcome   Outcome
-	Keeper    uint8 // seat of the sequencer
-	Room      uint8 // the room that the party is in, from 0; len(Rooms) when all are cleared
-	MaxRounds uint8
-	Round     uint16 // from 1; 0 while commitments are collected
-	Namespace [14]byte
-	InWorld   bool        // there is a world to write records to
-	Seed      common.Hash // of the last round that was resolved
-	MonsterHP uint32
-	Rooms     []Room
-	Seats     []Seat
+	Phase      Phase
+	Outcome    Outcome
+	Keeper     uint8 // seat of the sequencer
+	Room       uint8 // the room that the party is in, from 0; len(Rooms) when all are cleared
+	MaxRounds  uint8
+	Round      uint16 // from 1; 0 while commitments are collected
+	Namespace  [14]byte
+	InWorld    bool        // there is a world to write records to
+	Seed       common.Hash // of the last round that was resolved
+	MonsterHP  uint32
+	TicketSeed common.Hash // the ticket's seed, zero without one
+	Rooms      []Room
+	Seats      []Seat
 }
 
 // Decode reads the app part from the end of a State (header ‖ funds ‖ app); the app part alone will do, too.
@@ -85,7 +126,7 @@ func Decode(state []byte) (*State, error) {
 	s := &State{
 		Phase: Phase(app[1]), Outcome: Outcome(app[2]), Keeper: app[3], Room: app[6], MaxRounds: app[7],
 		Round: binary.LittleEndian.Uint16(app[8:]), Namespace: [14]byte(app[16:30]), InWorld: app[30] == 1,
-		Seed: common.Hash(app[32:64]), MonsterHP: binary.LittleEndian.Uint32(app[64:]),
+		Seed: common.Hash(app[32:64]), MonsterHP: binary.LittleEndian.Uint32(app[64:]), TicketSeed: common.Hash(app[72:104]),
 		Rooms: make([]Room, rooms), Seats: make([]Seat, seats),
 	}
 	if s.Phase > PhaseOver || s.Outcome > CalledOff || int(s.Keeper) >= seats || int(s.Room) > rooms {
@@ -144,7 +185,7 @@ func decodeSeat(b []byte) (Seat, error) {
 	s := Seat{
 		Owner: common.Address(b[:20]), Class: Class(b[20]), Gear: b[21], HP: binary.LittleEndian.Uint16(b[22:]),
 		Action: Action(b[24]), Target: b[25],
-		Damage: binary.LittleEndian.Uint32(b[40:]), Healed: binary.LittleEndian.Uint32(b[44:]), Link: common.Hash(b[48:80]),
+		Owned: decodePack(b[38]), Brought: decodePack(b[39]), Damage: binary.LittleEndian.Uint32(b[40:]), Healed: binary.LittleEndian.Uint32(b[44:]), Link: common.Hash(b[48:80]),
 	}
 	if s.Class > Mage || s.Action > ActUse || s.HP > s.Class.MaxHP() {
 		return Seat{}, fmt.Errorf("%w: class %d, action %d, hp %d", ErrState, s.Class, s.Action, s.HP)

@@ -94,9 +94,31 @@ func (t *teller) event(author int, raw []byte) []string {
 func (t *teller) commit(author int) {
 	seat := t.after.Seats[author]
 	if seat.IsHero {
-		t.say("%s the %s joins and commits to the dice.", t.title(author), seat.Class)
+		t.say("%s the %s joins%s and commits to the dice.", t.title(author), seat.Class, luggage(seat.Brought))
 	} else {
 		t.say("%s opens the dungeon and commits to the dice.", t.title(author))
+	}
+}
+
+// luggage tells what a hero brings: " with 2 potions and a sword".
+func luggage(p Pack) string {
+	var parts []string
+	for item := Potion; item <= Shield; item++ {
+		switch n := p.Count(item); n {
+		case 0:
+		case 1:
+			parts = append(parts, fmt.Sprintf("a %s", item))
+		default:
+			parts = append(parts, fmt.Sprintf("%d %ss", n, item))
+		}
+	}
+	switch n := len(parts); n {
+	case 0:
+		return ""
+	case 1:
+		return " with " + parts[0]
+	default:
+		return " with " + strings.Join(parts[:n-1], ", ") + " and " + parts[n-1]
 	}
 }
 

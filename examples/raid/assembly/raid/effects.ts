@@ -3,13 +3,18 @@
 //   RaidResult  key (address player)                 fields raids, wins (uint32), xp, damage (uint64)
 //   Loot        key (address player, uint32 itemId)  field amount (uint32)
 //
-// Every increment is one effect, and a channel may have 32 of them in 8 KiB: for a party of up to six heroes
-// all the results fit. What does not fit is dropped from the end of the order xp, wins, raids, damage, loot
-// (rare items first), and within one of these the smallest amounts first.
+// Loot changes by what a hero carries out less what it brought. What is lost comes first and never falls away, or
+// it would be in the World still; ticket.ts keeps parties so small that it fits.
+//
+// Every increment is one effect, and a channel may have 32 of them in 8 KiB: for a party of up to six heroes that
+// lose nothing all the results fit. What does not fit is dropped from the end of the order xp, wins, raids, damage,
+// loot (rare items first), and within one of these the smallest amounts first.
 
 import { putWord } from "../channel/abi";
-import { allocate, answer, narrow } from "../channel/host";
-import { Item, Outcome, carried, damage, healed, inWorld, isHero, namespace_, outcome, owner, room, seats, silent } from "./layout";
+import { allocate, answer, bail, narrow } from "../channel/host";
+import {
+  Item, Outcome, Pack, brought, carried, damage, healed, inWorld, isHero, namespace_, outcome, owner, room, seats, silent,
+} from "./layout";
 
 const MAX_EFFECTS: u32 = 32;
 const MAX_BYTES: u32 = 8 << 10;
@@ -26,12 +31,12 @@ const WINS: u32 = 1;
 const XP: u32 = 2;
 const DAMAGE: u32 = 3;
 
-/** One increment that is to be written; 16 bytes: seat, item (0: RaidResult), field, delta. */
+/** One increment that is to be written; 16 bytes: seat, item (0: RaidResult), field, delta (signed). */
 const RECORD: u32 = 16;
 let records: usize = 0;
 let count: u32 = 0;
 let bytes: u32 = 64; // the array's offset and length
-/** What each hero gains in the field at hand, 4 bytes for each seat. */
+/** What each hero gains, or loses, in the field at hand: 4 bytes for each seat. */
 let gains: usize = 0;
 
 export function writeEffects(): u64 {
@@ -39,6 +44,7 @@ export function writeEffects(): u64 {
   gains = allocate(seats() << 2);
   const end = outcome();
   if (inWorld() && end != 0 && end != Outcome.CalledOff) {
+    for (let item: u32 = 1; item <= Pack.Items; item++) lose(item);
     take(0, XP);
     if (end == Outcome.Won) take(0, WINS);
     take(0, RAIDS);
@@ -51,7 +57,10 @@ export function writeEffects(): u64 {
 /** How much the hero in seat `i` gains. Who fell silent has taken part, and that is all. */
 function gain(i: u32, item: u32, f: u32): u32 {
   if (!isHero(i)) return 0;
-  if (item != 0) return carried(i, item);
+  if (item != 0) {
+    const had = brought(i, item);
+    return carried(i, item) > had ? carried(i, item) - had : 0;
+  }
   if (f == RAIDS) return 1;
   if (silent() & (1 << i)) return 0;
   if (f == WINS) return 1;
@@ -59,11 +68,28 @@ function gain(i: u32, item: u32, f: u32): u32 {
   return damage(i) + healed(i) + room() * XP_PER_ROOM + (outcome() == Outcome.Won ? XP_OF_VICTORY : 0);
 }
 
+/** How many effects of `size` bytes fit still. */
+function spaceFor(size: u32): u32 {
+  return min((MAX_BYTES - bytes) / size, MAX_EFFECTS - count);
+}
+
+/** Takes from all heroes what they brought and do not carry any more. Whatever the outcome: what is used is gone. */
+function lose(item: u32): void {
+  for (let i: u32 = 0, n = seats(); i < n; i++) {
+    const had = brought(i, item);
+    const left = carried(i, item);
+    if (had <= left) continue;
+    if (spaceFor(EFFECT_SIZE + 32) == 0) bail("more is lost than effects can say");
+    bytes += EFFECT_SIZE + 32;
+    store<u32>(gains + (i << 2), left - had);
+    record(i, item, 0);
+  }
+}
+
 /** Takes the gains of all heroes in one field; where not all of them fit, the greatest. */
 function take(item: u32, f: u32): void {
   const size = item == 0 ? EFFECT_SIZE : EFFECT_SIZE + 32;
-  let space = (MAX_BYTES - bytes) / size;
-  if (space > MAX_EFFECTS - count) space = MAX_EFFECTS - count;
+  let space = spaceFor(size);
   if (space == 0) return;
   const n = seats();
   let gainers: u32 = 0;
@@ -111,8 +137,8 @@ function encode(): u64 {
   let at = putWord(putWord(out, 32), count);
   const base = at; // element offsets count from here
   const tables = allocate(64);
-  tableId(tables, "RaidResult");
-  tableId(tables + 32, "Loot");
+  tableId(tables, namespace_(), "RaidResult");
+  tableId(tables + 32, namespace_(), "Loot");
   at += count << 5;
   for (let k: u32 = 0; k < count; k++) {
     putWord(base + (k << 5), <u32>(at - base));
@@ -134,13 +160,15 @@ function encodeEffect(start: usize, entry: usize, tables: usize): usize {
   if (item != 0) at = putWord(at, item);
   at = putWord(at, 64); // length of data
   at = putWord(at, load<u32>(entry, 8));
-  return putWord(at, load<u32>(entry, 12));
+  const delta = load<i32>(entry, 12);
+  if (delta < 0) memory.fill(at, 0xff, 28);
+  return putWord(at, delta);
 }
 
 /** "tb" ‖ namespace (14) ‖ name (16). */
-function tableId(at: usize, name: string): void {
+export function tableId(at: usize, namespace: usize, name: string): void {
   memory.fill(at, 0, 32);
   store<u16>(at, 0x6274);
-  memory.copy(at + 2, namespace_(), 14);
+  memory.copy(at + 2, namespace, 14);
   narrow(name, at + 16);
 }

@@ -4,10 +4,10 @@
 import { bail } from "../channel/host";
 
 /** First byte of every state of this version. */
-export const VERSION: u8 = 1;
+export const VERSION: u8 = 2;
 
 // The head.
-export const HEAD: u32 = 72;
+export const HEAD: u32 = 104;
 const PHASE = 1;
 const OUTCOME = 2;
 const KEEPER = 3;
@@ -22,6 +22,7 @@ const NAMESPACE = 16;
 const IN_WORLD = 30;
 const SEED = 32;
 const MONSTER_HP = 64;
+const TICKET_SEED = 72;
 
 // One room: kind, attack, defence, item (1 byte each), hp per hero, gold (2 bytes each).
 export const ROOM_SIZE: u32 = 8;
@@ -34,6 +35,8 @@ const HP = 22;
 const ACTION = 24;
 const TARGET = 25;
 const BAG = 26;
+const OWNED = 38;
+const BROUGHT = 39;
 const DAMAGE = 40;
 const HEALED = 44;
 const LINK = 48;
@@ -71,6 +74,20 @@ export namespace Item {
   export const Gem: u32 = 5;
   export const Scale: u32 = 6;
   export const Count: u32 = 6;
+}
+
+/** What a hero brings along, in one byte: potions in bits 0-1, a sword in bit 2, a shield in bit 3. */
+export namespace Pack {
+  export const MaxPotions: u32 = 3;
+  /** Items that can be brought are the first ones: potion, sword, shield. */
+  export const Items: u32 = 3;
+
+  export function most(item: u32): u32 { return item == Item.Potion ? MaxPotions : 1; }
+  export function bits(item: u32, count: u32): u32 { return item == Item.Potion ? count : count << item; }
+  export function count(pack: u32, item: u32): u32 {
+    if (item > Items) return 0;
+    return item == Item.Potion ? pack & MaxPotions : (pack >> item) & 1;
+  }
 }
 
 /** The state that this call works on, and its first seat. */
@@ -116,6 +133,8 @@ export function setSilent(v: u32): void { store<u16>(app, <u16>v, SILENT); }
 export function namespace_(): usize { return app + NAMESPACE; }
 export function inWorld(): bool { return load<u8>(app, IN_WORLD) != 0; }
 export function setInWorld(): void { store<u8>(app, 1, IN_WORLD); }
+/** The seed of the ticket that the raid is played for, zero without one. */
+export function ticketSeed(): usize { return app + TICKET_SEED; }
 /** The seed of the last round that was resolved. */
 export function seed(): usize { return app + SEED; }
 export function monsterHp(): u32 { return load<u32>(app, MONSTER_HP); }
@@ -172,6 +191,15 @@ export function setAction(i: u32, action: u32, target: u32): void {
 }
 export function carried(i: u32, item: u32): u32 { return load<u16>(seatAt(i) + ((item - 1) << 1), BAG); }
 export function setCarried(i: u32, item: u32, v: u32): void { store<u16>(seatAt(i) + ((item - 1) << 1), <u16>v, BAG); }
+/** The Pack that the owner had in the World when the ticket was bought: the most that the hero may bring. */
+export function owned(i: u32): u32 { return load<u8>(seatAt(i), OWNED); }
+export function setOwned(i: u32, pack: u32): void { store<u8>(seatAt(i), <u8>pack, OWNED); }
+/** The Pack that the hero brought. */
+export function brought(i: u32, item: u32): u32 { return Pack.count(load<u8>(seatAt(i), BROUGHT), item); }
+export function setBrought(i: u32, pack: u32): void {
+  store<u8>(seatAt(i), <u8>pack, BROUGHT);
+  for (let item: u32 = 1; item <= Pack.Items; item++) setCarried(i, item, Pack.count(pack, item));
+}
 export function damage(i: u32): u32 { return load<u32>(seatAt(i), DAMAGE); }
 export function addDamage(i: u32, v: u32): void { store<u32>(seatAt(i), damage(i) + v, DAMAGE); }
 export function healed(i: u32): u32 { return load<u32>(seatAt(i), HEALED); }

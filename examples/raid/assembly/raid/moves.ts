@@ -4,8 +4,8 @@ import { Pool, precedes } from "../channel/dice";
 import { bail } from "../channel/host";
 import { MsgPackReader } from "../channel/msgpack";
 import {
-  Action, Item, Phase, carried, everyone, gear, hp, isHero, link, lives, pending, phase, round, seats, seed,
-  setAction, setHeroClass, setHp, setPending, setPhase,
+  Action, Item, Pack, Phase, carried, everyone, gear, isHero, link, lives, owned, pending, phase, round, seats, seed,
+  setAction, setBrought, setHeroClass, setHp, setPending, setPhase, ticketSeed,
 } from "./layout";
 import { maxHp, nextRound, resolve } from "./rules";
 
@@ -15,6 +15,7 @@ const CLASS: u32 = 2;
 const ON: u32 = 4;
 const ITEM: u32 = 8;
 const LINK: u32 = 16;
+const BRING: u32 = 32;
 
 /** A payload, read: a map {do, …} in any order of keys, each once, none unknown. */
 class Move {
@@ -22,6 +23,7 @@ class Move {
   fields: u32 = 0;
   bytes: usize = 0;
   number: u32 = 0;
+  pack: u32 = 0;
 
   constructor(reader: MsgPackReader) {
     const n = reader.map(4);
@@ -48,6 +50,9 @@ class Move {
       } else if (reader.is("link")) {
         this.once(LINK);
         this.bytes = reader.bytes32();
+      } else if (reader.is("bring")) {
+        this.once(BRING);
+        this.pack = packOf(reader);
       } else {
         bail("unknown field");
       }
@@ -98,6 +103,20 @@ function itemOf(r: MsgPackReader): u32 {
   return 0;
 }
 
+/** {potion: 0..3, sword: 0..1, shield: 0..1}, each key once or not at all, as a Pack. */
+function packOf(r: MsgPackReader): u32 {
+  let pack: u32 = 0;
+  let seen: u32 = 0;
+  for (let n = r.map(Pack.Items); n > 0; n--) {
+    r.string();
+    const item = itemOf(r);
+    if (seen & (1 << item)) bail("a field appears twice");
+    seen |= 1 << item;
+    pack |= Pack.bits(item, r.uint(Pack.most(item)));
+  }
+  return pack;
+}
+
 /** Applies the payload that seat `author` signed. */
 export function play(author: u32, payload: usize, length: u32): void {
   if (author >= seats()) bail("the author has no seat");
@@ -135,7 +154,8 @@ function paid(author: u32): bool {
 
 function commit(author: u32, move: Move): void {
   if (isHero(author)) {
-    move.has(TIP | CLASS);
+    move.has(TIP | CLASS | (move.fields & BRING));
+    bring(author, move.pack);
     setHeroClass(author, move.number);
     setHp(author, maxHp(author));
   } else {
@@ -143,6 +163,14 @@ function commit(author: u32, move: Move): void {
   }
   memory.copy(link(author), move.bytes, 32);
   if (paid(author)) nextRound();
+}
+
+/** What the hero takes along is its owner's in the World, as far as the ticket's snapshot goes. */
+function bring(author: u32, pack: u32): void {
+  for (let item: u32 = 1; item <= Pack.Items; item++) {
+    if (Pack.count(pack, item) > Pack.count(owned(author), item)) bail("you bring more than you owned when the ticket was bought");
+  }
+  setBrought(author, pack);
 }
 
 function choose(author: u32, move: Move): void {
@@ -172,7 +200,8 @@ function reveal(author: u32, move: Move): void {
   memory.copy(link(author), move.bytes, 32);
   if (!paid(author)) return;
   const n = seats();
-  const pool = new Pool(n);
+  const pool = new Pool(n + 1);
+  pool.add(ticketSeed());
   for (let i: u32 = 0; i < n; i++) pool.add(link(i));
   pool.seed(round(), seed());
   resolve();

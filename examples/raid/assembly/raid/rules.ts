@@ -127,13 +127,11 @@ function heal(i: u32, points: u32): u32 {
   return points;
 }
 
+/** What is used is used up: a potion at once, sword and shield with the raid. Nobody carries them out. */
 function use(i: u32, item: u32): void {
-  if (item == Item.Potion) {
-    setCarried(i, item, carried(i, item) - 1);
-    heal(i, POTION_HEALS);
-  } else {
-    setGear(i, gear(i) | (1 << item));
-  }
+  setCarried(i, item, carried(i, item) - 1);
+  if (item == Item.Potion) heal(i, POTION_HEALS);
+  else setGear(i, gear(i) | (1 << item));
 }
 
 /** The monster's blows, each at a hero who still lives. A hero has one chance to be struck, a defender more. */
