@@ -37,6 +37,21 @@ Keys and money are worth nothing: everyone knows them.`,
 		},
 		Action: runDevnet,
 		Subcommands: []*cli.Command{{
+			Name: "ticket", Usage: "buy a ticket for another raid of a running devnet and write it into open.json",
+			Description: `A ticket settles one raid: it fixes what the dungeon and the heroes' belongings were, and brings a seed that nobody knew.`,
+			Flags:       []cli.Flag{dir},
+			Action: func(ctx *cli.Context) error {
+				f, err := devnet.ReadFile(ctx.String("dir"))
+				if err != nil {
+					return err
+				}
+				path, err := writeOpenRequest(ctx.Context, f, ctx.String("dir"))
+				if err == nil {
+					fmt.Fprintln(ctx.App.Writer, path)
+				}
+				return err
+			},
+		}, {
 			Name: "play", Usage: "let bots play an open raid of a running devnet to its end", ArgsUsage: "CHANNEL",
 			Flags: []cli.Flag{
 				dir,
@@ -66,7 +81,7 @@ func runDevnet(ctx *cli.Context) (err error) {
 		return interrupted(run, err)
 	}
 	defer func() { err = errors.Join(err, stopDevnet(run, d)) }()
-	open, err := writeOpenRequest(d)
+	open, err := writeOpenRequest(run, d.File(), d.Options.Dir)
 	if err != nil {
 		return err
 	}
@@ -100,19 +115,19 @@ func waitDevnet(run context.Context, d *devnet.Devnet) error {
 	}
 }
 
-// writeOpenRequest writes a raid of all sidecars, as `op-channels channel open` takes it.
-func writeOpenRequest(d *devnet.Devnet) (string, error) {
-	req, err := d.RaidRequest()
+// writeOpenRequest buys a ticket and writes a raid of all sidecars with it, as `op-channels channel open` takes it.
+func writeOpenRequest(ctx context.Context, f devnet.File, dir string) (string, error) {
+	req, err := f.RaidRequest(ctx)
 	if err != nil {
 		return "", err
 	}
-	// Left to the sidecar, so that the file can be used again and again.
+	// Left to the sidecar, so that it does not matter when the file is used.
 	req.Nonce, req.FundingDeadline = 0, 0
 	b, err := json.MarshalIndent(req, "", "  ")
 	if err != nil {
 		return "", fmt.Errorf("encode open.json: %w", err)
 	}
-	path := filepath.Join(d.Options.Dir, "open.json")
+	path := filepath.Join(dir, "open.json")
 	if err := os.WriteFile(path, append(b, '\n'), 0o644); err != nil {
 		return "", fmt.Errorf("write open.json: %w", err)
 	}
@@ -147,7 +162,8 @@ Everything is in %[1]s. Type next, in another terminal:
    %[3]s channel watch    # until interrupted
    %[3]s devnet play --dir %[5]s CHANNEL    # bots play it to the end
 
-or choose the actions of %[6]s yourself, while bots do the rest:
+A ticket is good for one raid; %[3]s devnet ticket --dir %[5]s buys another and writes %[4]s again.
+Instead of the bots you can choose the actions of %[6]s yourself, while bots do the rest:
 
    %[3]s devnet play --dir %[5]s --by-hand %[6]s CHANNEL &
    %[3]s channel event --rpc %[7]s CHANNEL '{"do": "attack"}'

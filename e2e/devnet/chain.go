@@ -8,7 +8,6 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -40,8 +39,6 @@ type Chain struct {
 	World     worlddeploy.Deployment
 
 	deployer *ecdsa.PrivateKey
-	interval bool       // blocks come by the clock, not by transactions
-	entering sync.Mutex // one ticket at a time
 }
 
 // startChain runs anvil with a block per transaction; setBlockTime changes that once everything is deployed.
@@ -209,6 +206,5 @@ func (c *Chain) setBlockTime(ctx context.Context, every time.Duration) error {
 	if err := c.Node.Client().CallContext(ctx, nil, "evm_setIntervalMining", uint64(every/time.Second)); err != nil {
 		return fmt.Errorf("set the block time: %w", err)
 	}
-	c.interval = true
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/plugin/anvil"
 )
 
@@ -19,6 +20,7 @@ type File struct {
 	ChainID     uint64                 `json:"chainId"`
 	Adjudicator common.Address         `json:"adjudicator"`
 	Settlement  common.Address         `json:"settlement"`
+	Contracts   adjudicator.Contracts  `json:"contracts"` // all of them
 	World       common.Address         `json:"world"`
 	WorldBlock  uint64                 `json:"worldBlock"`
 	NamespaceID common.Hash            `json:"namespaceId"`
@@ -87,7 +89,7 @@ func (d *Devnet) Path() string { return filepath.Join(d.Options.Dir, FileName) }
 func (d *Devnet) File() File {
 	c := d.Chain
 	f := File{
-		RPC: c.Node.URL(), WS: c.Node.WebSocketURL(), ChainID: c.ID, Adjudicator: c.Contracts.Adjudicator, Settlement: c.Contracts.Settlement,
+		RPC: c.Node.URL(), WS: c.Node.WebSocketURL(), ChainID: c.ID, Adjudicator: c.Contracts.Adjudicator, Settlement: c.Contracts.Settlement, Contracts: c.Contracts,
 		World: c.World.World, WorldBlock: c.World.WorldBlock, NamespaceID: c.World.NamespaceID.Hash(), Tables: make(map[string]common.Hash),
 		Module: FileModule{d.Module, d.ModuleFile()},
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/examples/raid"
 	"github.com/evmts/channels/sidecar"
@@ -24,11 +25,36 @@ const (
 // RaidRequest buys a ticket and is what channels_open takes for a raid of all sidecars: the first one keeps the dungeon,
 // orders the events and puts up the prize.
 func (d *Devnet) RaidRequest(ctx context.Context) (sidecar.OpenArgs, error) {
-	owners := make([]common.Address, len(d.Sidecars))
-	for i, s := range d.Sidecars {
-		owners[i] = s.Owner()
+	var participants []channel.Participant
+	for _, s := range d.Sidecars {
+		participants = append(participants, channel.Participant{Signer: s.Session(), Owner: s.Owner()})
 	}
-	game, err := d.Genesis(ctx, owners)
+	c := d.Chain
+	return (&entrance{
+		c.Node.Client(), c.Contracts, c.World.World, c.World.NamespaceID.Hash(), d.Module, crypto.PubkeyToAddress(c.deployer.PublicKey),
+	}).request(ctx, participants)
+}
+
+// RaidRequest buys a ticket on a running devnet, for a raid of all of its sidecars.
+func (f File) RaidRequest(ctx context.Context) (sidecar.OpenArgs, error) {
+	client, err := rpc.DialContext(ctx, f.RPC)
+	if err != nil {
+		return sidecar.OpenArgs{}, fmt.Errorf("the devnet's chain does not run: %w", err)
+	}
+	defer client.Close()
+	var participants []channel.Participant
+	for _, s := range f.Sidecars {
+		participants = append(participants, channel.Participant{Signer: s.Session, Owner: s.Owner.Address})
+	}
+	return (&entrance{client, f.Contracts, f.World, f.NamespaceID, f.Module.Hash, f.Accounts[0].Address}).request(ctx, participants)
+}
+
+func (e *entrance) request(ctx context.Context, participants []channel.Participant) (sidecar.OpenArgs, error) {
+	owners := make([]common.Address, len(participants))
+	for i, p := range participants {
+		owners[i] = p.Owner
+	}
+	game, err := e.genesis(ctx, owners)
 	if err != nil {
 		return sidecar.OpenArgs{}, err
 	}
@@ -36,10 +62,8 @@ func (d *Devnet) RaidRequest(ctx context.Context) (sidecar.OpenArgs, error) {
 	if err != nil {
 		return sidecar.OpenArgs{}, err
 	}
-	stake := channel.Stake{Amounts: make([]uint256.Int, len(d.Sidecars))}
-	var participants []channel.Participant
-	for i, s := range d.Sidecars {
-		participants = append(participants, channel.Participant{Signer: s.Session(), Owner: s.Owner()})
+	stake := channel.Stake{Amounts: make([]uint256.Int, len(participants))}
+	for i := range participants {
 		gwei := uint64(heroStake)
 		if i == 0 {
 			gwei = keeperPrize
@@ -48,7 +72,7 @@ func (d *Devnet) RaidRequest(ctx context.Context) (sidecar.OpenArgs, error) {
 	}
 	return sidecar.OpenArgs{
 		OpenRequest: sidecar.OpenRequest{
-			Participants: participants, Funding: channel.Funding{stake}, ModuleHash: d.Module, Nonce: uint64(time.Now().UnixNano()),
+			Participants: participants, Funding: channel.Funding{stake}, ModuleHash: e.module, Nonce: uint64(time.Now().UnixNano()),
 			Window: raidWindow, ForceQuota: raid.MaxEvents, FundingDeadline: uint64(time.Now().Add(raidFunding).Unix()),
 		},
 		GenesisHex: genesis,

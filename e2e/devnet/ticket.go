@@ -2,27 +2,39 @@ package devnet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/examples/raid"
 )
 
-// ticketPoll is how often the chain is looked at while a ticket waits for its seed.
-const ticketPoll = 50 * time.Millisecond
+const (
+	receiptPoll    = 20 * time.Millisecond
+	receiptTimeout = 30 * time.Second
+)
 
-// Genesis buys a ticket for a raid of these owners (the first keeps the dungeon), waits for its seed, and gives the genesis
-// that is played with it. The game's server pays: here the chain's deployer.
-func (d *Devnet) Genesis(ctx context.Context, owners []common.Address) (raid.Genesis, error) {
-	c := d.Chain
-	c.entering.Lock() // transactions of one account, one after the other
-	defer c.entering.Unlock()
-	g := raid.Genesis{
-		Settlement: c.Contracts.Settlement, World: c.World.World, NamespaceID: c.World.NamespaceID.Hash(), Dungeon: raid.DefaultDungeon,
-	}
+// entrance buys tickets on a development chain, from an account that the chain holds the key of.
+type entrance struct {
+	client    *rpc.Client
+	contracts adjudicator.Contracts
+	world     common.Address
+	namespace common.Hash
+	module    common.Hash
+	buyer     common.Address
+}
+
+// genesis buys a ticket for a raid of these owners (the first keeps the dungeon), waits for its seed, and gives the genesis
+// that is played with it.
+func (e *entrance) genesis(ctx context.Context, owners []common.Address) (raid.Genesis, error) {
+	g := raid.Genesis{Settlement: e.contracts.Settlement, World: e.world, NamespaceID: e.namespace, Dungeon: raid.DefaultDungeon}
 	wanted, err := raid.TicketKeys(raid.Namespace, g.Dungeon, owners, 0)
 	if err != nil {
 		return g, err
@@ -31,30 +43,23 @@ func (d *Devnet) Genesis(ctx context.Context, owners []common.Address) (raid.Gen
 	for i, k := range wanted {
 		keys[i] = adjudicator.RecordKey{ResourceID: k.ResourceID, Key: k.Key}
 	}
-	call, err := adjudicator.Enter(c.Contracts.Tickets, g.World, g.NamespaceID, d.Module, raid.DungeonConfigHash(g.Dungeon), owners, keys, ticketPrice())
+	call, err := adjudicator.Enter(e.contracts.Tickets, e.world, e.namespace, e.module, raid.DungeonConfigHash(g.Dungeon), owners, keys, ticketPrice())
 	if err != nil {
 		return g, err
 	}
-	receipt, err := c.send(ctx, call)
+	entered, err := sendFor[adjudicator.Entered](ctx, e, call)
 	if err != nil {
 		return g, fmt.Errorf("buy a ticket: %w", err)
 	}
-	entered, err := factIn[adjudicator.Entered](c, receipt)
+	if err := e.pass(ctx, entered.SeedBlock.Uint64()); err != nil {
+		return g, err
+	}
+	if call, err = adjudicator.Seal(e.contracts.Tickets, entered.Number); err != nil {
+		return g, err
+	}
+	sealed, err := sendFor[adjudicator.Sealed](ctx, e, call)
 	if err != nil {
-		return g, err
-	}
-	if err := c.passBlock(ctx, entered.SeedBlock.Uint64()); err != nil {
-		return g, err
-	}
-	if call, err = adjudicator.Seal(c.Contracts.Tickets, entered.Number); err != nil {
-		return g, err
-	}
-	if receipt, err = c.send(ctx, call); err != nil {
 		return g, fmt.Errorf("seal the ticket: %w", err)
-	}
-	sealed, err := factIn[adjudicator.Sealed](c, receipt)
-	if err != nil {
-		return g, err
 	}
 	ticket := raid.Ticket(sealed.Ticket)
 	g.Ticket = &ticket
@@ -66,34 +71,38 @@ func (d *Devnet) Genesis(ctx context.Context, owners []common.Address) (raid.Gen
 	return g, nil
 }
 
-// passBlock waits until the chain is past a block. A chain that mines a block per transaction is made to mine.
-func (c *Chain) passBlock(ctx context.Context, number uint64) error {
-	for {
-		head, err := c.Eth.BlockNumber(ctx)
-		if err != nil {
-			return fmt.Errorf("read the chain's head: %w", err)
-		}
-		if head > number {
-			return nil
-		}
-		if !c.interval {
-			if err := c.Node.Mine(ctx, number+1-head); err != nil {
-				return err
-			}
-			continue
-		}
-		select {
-		case <-time.After(ticketPoll):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// pass makes the chain go past a block: a development chain does it at once.
+func (e *entrance) pass(ctx context.Context, number uint64) error {
+	head, err := ethclient.NewClient(e.client).BlockNumber(ctx)
+	if err != nil {
+		return fmt.Errorf("read the chain's head: %w", err)
 	}
+	if head > number {
+		return nil
+	}
+	if err := e.client.CallContext(ctx, nil, "anvil_mine", hexutil.Uint64(number+1-head)); err != nil {
+		return fmt.Errorf("mine blocks: %w", err)
+	}
+	return nil
 }
 
-// factIn finds what a contract said in a transaction.
-func factIn[F adjudicator.Body](c *Chain, receipt *types.Receipt) (found F, err error) {
+// sendFor sends a call and finds what the contract said in its transaction.
+func sendFor[F adjudicator.Body](ctx context.Context, e *entrance, call adjudicator.Call) (found F, err error) {
+	var hash common.Hash
+	if err := e.client.CallContext(ctx, &hash, "eth_sendTransaction", map[string]any{
+		"from": e.buyer, "to": call.To, "value": (*hexutil.Big)(call.Value), "data": hexutil.Bytes(call.Data),
+	}); err != nil {
+		return found, err
+	}
+	receipt, err := e.receipt(ctx, hash)
+	if err != nil {
+		return found, err
+	}
+	if receipt.Status != types.ReceiptStatusSuccessful {
+		return found, fmt.Errorf("transaction %s reverted", hash)
+	}
 	for _, l := range receipt.Logs {
-		fact, known, err := c.Contracts.DecodeLog(*l)
+		fact, known, err := e.contracts.DecodeLog(*l)
 		if err != nil {
 			return found, err
 		}
@@ -101,5 +110,22 @@ func factIn[F adjudicator.Body](c *Chain, receipt *types.Receipt) (found F, err 
 			return f, nil
 		}
 	}
-	return found, fmt.Errorf("transaction %s has no %T in its log", receipt.TxHash, found)
+	return found, fmt.Errorf("transaction %s has no %T in its log", hash, found)
+}
+
+func (e *entrance) receipt(ctx context.Context, hash common.Hash) (*types.Receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, receiptTimeout)
+	defer cancel()
+	eth := ethclient.NewClient(e.client)
+	for {
+		receipt, err := eth.TransactionReceipt(ctx, hash)
+		if err == nil || !errors.Is(err, ethereum.NotFound) {
+			return receipt, err
+		}
+		select {
+		case <-time.After(receiptPoll):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("transaction %s is not mined: %w", hash, ctx.Err())
+		}
+	}
 }
