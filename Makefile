@@ -34,6 +34,10 @@ build: prerequisites ## build build/bin/op-channels
 demo: deps build ## play a whole raid: three sidecars, a chain, a MUD World
 	$(BIN) demo --dir build/demo
 
+.PHONY: demo-fraud
+demo-fraud: deps build ## let a whole party sign a forged raid, and watch it lose
+	$(BIN) demo-fraud --dir build/demo-fraud
+
 .PHONY: devnet
 devnet: deps build ## keep the demo's environment running and say what to type next
 	$(BIN) devnet --dir build/devnet

@@ -132,14 +132,7 @@ func printSummary(w io.Writer, d *devnet.Devnet, s *story.Summary, path string) 
 	for _, r := range s.Records {
 		fmt.Fprintf(w, "  %-6s %s\n", r.Player, r.Text)
 	}
-	fmt.Fprintln(w, "\nCHECKS")
-	for _, c := range s.Checks {
-		word, why := "ok    ", ""
-		if !c.OK {
-			word, why = "FAILED", ": "+c.Detail
-		}
-		fmt.Fprintf(w, "  %s %s%s\n", word, c.Name, why)
-	}
+	printChecks(w, s.Checks)
 	fmt.Fprintf(w, "\n%.1f s in all (%.1f s to set up), written to %s\n", s.Seconds["total"], s.Seconds["setup"], path)
 }
 

@@ -45,10 +45,11 @@ func newApp() *cli.App {
 
 Start here:
    op-channels demo               play a whole raid on a development chain
+   op-channels demo-fraud         let a whole party sign a forged raid, and watch it lose
    op-channels devnet             keep such a chain and three sidecars running
    op-channels run --help         the sidecar itself`
 	app.ExitErrHandler = func(*cli.Context, error) {} // main prints errors, once
-	app.Commands = []*cli.Command{runCommand(), channelCommand(), journalCommand(), moduleCommand(), nodeCommand(), devnetCommand(), demoCommand()}
+	app.Commands = []*cli.Command{runCommand(), channelCommand(), journalCommand(), moduleCommand(), nodeCommand(), devnetCommand(), demoCommand(), demoFraudCommand()}
 	refuseLateFlags(app.Commands)
 	return app
 }

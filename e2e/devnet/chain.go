@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -111,7 +112,7 @@ func (c *Chain) register(ctx context.Context, m *derivation.Module) error {
 }
 
 // allow grants the settlement contract the two tables, one by one (least privilege), and sets what raids may write.
-func (c *Chain) allow(ctx context.Context, moduleHash common.Hash, window time.Duration, attestor common.Address) error {
+func (c *Chain) allow(ctx context.Context, moduleHash common.Hash, o *Options, attestor common.Address) error {
 	for _, name := range []string{"RaidResult", "Loot"} {
 		table, err := c.Table(name)
 		if err != nil {
@@ -122,7 +123,7 @@ func (c *Chain) allow(ctx context.Context, moduleHash common.Hash, window time.D
 			return fmt.Errorf("grant the settlement access to %s: %w", table, err)
 		}
 	}
-	policy, err := c.raidPolicy(attestor, window)
+	policy, err := c.raidPolicy(attestor, o)
 	if err != nil {
 		return err
 	}
@@ -156,13 +157,21 @@ func ether(gwei uint64) (wei uint256.Int) {
 	return wei
 }
 
+// Bond is what the World wants of who publishes a journal.
+func Bond() uint256.Int { return ether(bondGwei) }
+
 func ticketPrice() uint256.Int { return ether(ticketGwei) }
 
-func (c *Chain) raidPolicy(attestor common.Address, window time.Duration) (p adjudicator.Policy, err error) {
+func (c *Chain) raidPolicy(attestor common.Address, o *Options) (p adjudicator.Policy, err error) {
 	p = adjudicator.Policy{
-		Modes: adjudicator.ModeAttested | adjudicator.ModeOptimistic, Threshold: 1, Attestors: []common.Address{attestor},
-		Window: uint32(window / time.Second), Guardian: crypto.PubkeyToAddress(c.deployer.PublicKey), Bond: ether(bondGwei),
+		Modes: o.Modes, Window: uint32(o.Window / time.Second), Guardian: crypto.PubkeyToAddress(c.deployer.PublicKey), Bond: ether(bondGwei),
 		MaxJournalBytes: journalBytes, NeedsTicket: true, TicketPrice: ticketPrice(), MinFunding: ether(minFundingGwei),
+	}
+	loots := uint64(maxLoot)
+	if o.Modes&adjudicator.ModeAttested != 0 {
+		p.Threshold, p.Attestors = 1, []common.Address{attestor}
+	} else {
+		loots = math.MaxUint32 // the rules decide, nobody's word
 	}
 	result, err := c.Table("RaidResult")
 	if err != nil {
@@ -180,7 +189,7 @@ func (c *Chain) raidPolicy(attestor common.Address, window time.Duration) (p adj
 		effort uint64 // how many effects of this size one channel may have
 	}{
 		{result, "raids", 1, 0, partyOf}, {result, "wins", 1, 0, partyOf}, {result, "xp", maxXP, 0, partyOf}, {result, "damage", maxDamage, 0, partyOf},
-		{loot, "amount", maxLoot, uint64(raid.MaxPack.Potions), partyOf},
+		{loot, "amount", loots, uint64(raid.MaxPack.Potions), partyOf},
 	} {
 		schema, err := c.World.Tables[limit.table.Name()].Schema()
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/examples/raid"
 	"github.com/evmts/channels/plugin/anvil"
@@ -31,6 +32,8 @@ type Options struct {
 	BlockTime time.Duration // in whole seconds; 0: a block per transaction
 	Window    time.Duration // in which a published journal can be disproved, in whole seconds; 0: a minute
 	ChainOnly bool          // the sidecars get keys but are not started
+	// Modes are those that the World's policy allows; zero: attested and optimistic.
+	Modes adjudicator.Mode
 	// Args are more options of a sidecar's run; nil: none.
 	Args     func(name string) []string
 	Progress func(step string)
@@ -113,7 +116,7 @@ func (d *Devnet) start(ctx context.Context) (err error) {
 	if err := d.Chain.register(ctx, d.module); err != nil {
 		return err
 	}
-	if err := d.Chain.allow(ctx, d.Module, o.Window, d.Sidecars[0].Attestor()); err != nil {
+	if err := d.Chain.allow(ctx, d.Module, o, d.Sidecars[0].Attestor()); err != nil {
 		return err
 	}
 	if o.BlockTime > 0 {
@@ -161,6 +164,9 @@ func (o *Options) complete() (err error) {
 	}
 	if o.Window == 0 {
 		o.Window = time.Minute
+	}
+	if o.Modes == 0 {
+		o.Modes = adjudicator.ModeAttested | adjudicator.ModeOptimistic
 	}
 	if o.Progress == nil {
 		o.Progress = func(string) {}

@@ -105,7 +105,7 @@ func (p *Player) connected(ctx context.Context, id common.Hash) (met bool, err e
 		return false, fmt.Errorf("%w: subscribe: %w", errLost, err)
 	}
 	defer sub.Unsubscribe()
-	bot := p.bot(id)
+	bot := p.Bot(id)
 	for {
 		over, err := p.turn(ctx, c, id, bot)
 		if over || err != nil {

@@ -143,7 +143,7 @@ func (d *Devnet) foretell(r sidecar.OpenArgs) (*raid.State, uint64, error) {
 	id := params.ID()
 	bots := make([]*raid.Bot, len(d.Sidecars))
 	for i := range bots {
-		bots[i] = d.Player(i).bot(id)
+		bots[i] = d.Player(i).Bot(id)
 	}
 	seq := uint64(0)
 	for !state.Header.Terminal {
@@ -169,7 +169,7 @@ func (d *Devnet) foretell(r sidecar.OpenArgs) (*raid.State, uint64, error) {
 	return end, seq, err
 }
 
-// Secret makes a seat's dice for one channel.
-func (p *Player) bot(id common.Hash) *raid.Bot {
+// Bot chooses the seat's events of one channel, with its dice.
+func (p *Player) Bot(id common.Hash) *raid.Bot {
 	return raid.NewBot(p.Seat, raid.ChannelSecret(p.Key, id))
 }

@@ -57,7 +57,7 @@ func (t *teller) transactions(ctx context.Context) ([][]*types.Receipt, error) {
 	if !maps.Equal(kinds, want) {
 		err = fmt.Errorf("got %v, want %v", kinds, want)
 	}
-	t.sum.check("one deposit each, one conclusion, one settlement", err)
+	t.sum.Checks.check("one deposit each, one conclusion, one settlement", err)
 	return out, nil
 }
 
@@ -67,21 +67,21 @@ func (t *teller) contracts(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.sum.check("the chain has the channel as final", equal(c.Status, adjudicator.StatusFinal))
-	t.sum.check("the chain has the journal root that everybody signed", equal(c.JournalRoot, t.sum.JournalRoot))
-	t.sum.check("the chain has the last state", equal(c.StateHash, t.sum.StateHash))
+	t.sum.Checks.check("the chain has the channel as final", equal(c.Status, adjudicator.StatusFinal))
+	t.sum.Checks.check("the chain has the journal root that everybody signed", equal(c.JournalRoot, t.sum.JournalRoot))
+	t.sum.Checks.check("the chain has the last state", equal(c.StateHash, t.sum.StateHash))
 	for _, s := range t.args.Funding {
 		held, err := r.Held(ctx, t.sum.ChannelID, s.Asset)
 		if err != nil {
 			return err
 		}
-		t.sum.check("nothing of the pot is left in the contract", equal(held.Dec(), "0"))
+		t.sum.Checks.check("nothing of the pot is left in the contract", equal(held.Dec(), "0"))
 	}
 	settled, err := r.IsSettled(ctx, t.sum.ChannelID)
 	if err != nil {
 		return err
 	}
-	t.sum.check("the World's settlement is done", equal(settled, true))
+	t.sum.Checks.check("the World's settlement is done", equal(settled, true))
 	return nil
 }
 
@@ -108,13 +108,13 @@ func (t *teller) payouts(ctx context.Context, receipts [][]*types.Receipt) error
 			fees.Add(fees, new(big.Int).Mul(new(big.Int).SetUint64(r.GasUsed), r.EffectiveGasPrice))
 		}
 		t.sum.Payouts = append(t.sum.Payouts, Payout{s.Name, s.Owner(), stake.Dec(), final.Dec(), got.String(), fees.String()})
-		t.sum.check("the contract paid "+s.Name+" what the last state says", equal(got.String(), final.Dec()))
+		t.sum.Checks.check("the contract paid "+s.Name+" what the last state says", equal(got.String(), final.Dec()))
 		if err := t.balance(ctx, i, len(receipts[i]), stake.ToBig(), final.ToBig(), fees); err != nil {
 			return err
 		}
 	}
 	pot := t.args.Funding.Pot()[0]
-	t.sum.check("the payouts add up to the pot", equal(conserved.String(), pot.Dec()))
+	t.sum.Checks.check("the payouts add up to the pot", equal(conserved.String(), pot.Dec()))
 	return nil
 }
 
@@ -158,7 +158,7 @@ func (t *teller) balance(ctx context.Context, i, known int, stake, final, fees *
 	}
 	want := new(big.Int).Sub(had, stake)
 	want.Add(want, final).Sub(want, fees)
-	t.sum.check("the wallet of "+s.Name+" holds what it must", errors.Join(equal(has.String(), want.String()), equal(to-from, uint64(known))))
+	t.sum.Checks.check("the wallet of "+s.Name+" holds what it must", errors.Join(equal(has.String(), want.String()), equal(to-from, uint64(known))))
 	return nil
 }
 
@@ -198,7 +198,7 @@ func (t *teller) records(ctx context.Context) error {
 		touched[table.ID.Label()] = true
 	}
 	for _, label := range []string{"raid__RaidResult", "raid__Loot"} {
-		t.sum.check("the raid leaves records in "+label, equal(touched[label], true))
+		t.sum.Checks.check("the raid leaves records in "+label, equal(touched[label], true))
 	}
 	var wrong error
 	for _, at := range order {
@@ -213,7 +213,7 @@ func (t *teller) records(ctx context.Context) error {
 			return err
 		}
 	}
-	t.sum.check("the World's records are what the module derives", wrong)
+	t.sum.Checks.check("the World's records are what the module derives", wrong)
 	return nil
 }
 

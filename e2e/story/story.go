@@ -87,7 +87,7 @@ func Tell(ctx context.Context, d *devnet.Devnet, o Options) (sum *Summary, err e
 		}
 	}
 	t.sum.Seconds["total"] = time.Since(began).Seconds()
-	err = t.sum.verdict()
+	err = t.sum.Checks.verdict()
 	t.sum.OK = err == nil
 	return t.sum, err
 }
@@ -123,7 +123,7 @@ func (t *teller) open(ctx context.Context) (err error) {
 	if err := t.clients[0].CallContext(ctx, &id, "channels_open", t.args); err != nil {
 		return err
 	}
-	t.sum.check("the channel has the id that its params give", equal(id, t.sum.ChannelID))
+	t.sum.Checks.check("the channel has the id that its params give", equal(id, t.sum.ChannelID))
 	for i, c := range t.clients {
 		if err := waitFor(ctx, c, id, "open"); err != nil {
 			return fmt.Errorf("%s: %w", t.d.Sidecars[i].Name, err)
@@ -186,9 +186,9 @@ func (t *teller) play(ctx context.Context) (err error) {
 	}
 	at := t.watcher.update()
 	t.sum.Events, t.sum.JournalRoot, t.sum.StateHash, t.sum.Outcome = at.Seq, at.JournalRoot, at.StateHash, end.Outcome.String()
-	t.sum.check("every line of the story could be told", describing)
-	t.sum.check(fmt.Sprintf("the raid has %d events or more", t.o.MinEvents), atLeast(at.Seq, t.o.MinEvents))
-	t.sum.check("the raid was won", equal(end.Outcome, raid.Won))
+	t.sum.Checks.check("every line of the story could be told", describing)
+	t.sum.Checks.check(fmt.Sprintf("the raid has %d events or more", t.o.MinEvents), atLeast(at.Seq, t.o.MinEvents))
+	t.sum.Checks.check("the raid was won", equal(end.Outcome, raid.Won))
 	return nil
 }
 
@@ -223,6 +223,13 @@ func Ether(wei *big.Int) string {
 func equal[T comparable](got, want T) error {
 	if got != want {
 		return fmt.Errorf("got %v, want %v", got, want)
+	}
+	return nil
+}
+
+func atMost(got, want uint64) error {
+	if got > want {
+		return fmt.Errorf("got %d, want %d or less", got, want)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ var ErrCheck = errors.New("check failed")
 type Summary struct {
 	OK           bool               `json:"ok"`
 	Error        string             `json:"error,omitempty"` // why the story ended early, or which checks failed
-	Checks       []Check            `json:"checks"`
+	Checks       Checks             `json:"checks"`
 	ChannelID    common.Hash        `json:"channelId"`
 	ModuleHash   common.Hash        `json:"moduleHash"`
 	World        common.Address     `json:"world"`
@@ -98,19 +98,22 @@ func latencyOf(samples []time.Duration) Latency {
 	return Latency{len(samples), at(0.50), at(0.99), ms(samples[len(samples)-1])}
 }
 
+// Checks are the promises of a story, in the order in which they were looked at.
+type Checks []Check
+
 // check notes whether a promise was kept.
-func (s *Summary) check(name string, err error) {
+func (cs *Checks) check(name string, err error) {
 	c := Check{Name: name, OK: err == nil}
 	if err != nil {
 		c.Detail = err.Error()
 	}
-	s.Checks = append(s.Checks, c)
+	*cs = append(*cs, c)
 }
 
 // verdict is nil when every check passed; otherwise it names those that did not.
-func (s *Summary) verdict() error {
+func (cs Checks) verdict() error {
 	var failed []string
-	for _, c := range s.Checks {
+	for _, c := range cs {
 		if !c.OK {
 			failed = append(failed, fmt.Sprintf("%s (%s)", c.Name, c.Detail))
 		}
@@ -122,8 +125,10 @@ func (s *Summary) verdict() error {
 }
 
 // Write writes the summary as JSON.
-func (s *Summary) Write(path string) error {
-	b, err := json.MarshalIndent(s, "", "  ")
+func (s *Summary) Write(path string) error { return writeJSON(path, s) }
+
+func writeJSON(path string, summary any) error {
+	b, err := json.MarshalIndent(summary, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode the summary: %w", err)
 	}

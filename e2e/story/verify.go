@@ -20,9 +20,9 @@ const verifyTimeout = 60 * time.Second
 // verify stops the sidecars and has a fresh process replay each one's journal.
 func (t *teller) verify(ctx context.Context) error {
 	for _, s := range t.d.Sidecars {
-		t.sum.check(s.Name+" ran until it was stopped", equal(s.Running(), true))
+		t.sum.Checks.check(s.Name+" ran until it was stopped", equal(s.Running(), true))
 	}
-	t.sum.check("the sidecars stop in order", t.d.StopSidecars(ctx))
+	t.sum.Checks.check("the sidecars stop in order", t.d.StopSidecars(ctx))
 	for _, s := range t.d.Sidecars {
 		j, err := VerifyJournal(ctx, t.d, s, t.sum.ChannelID)
 		if err != nil {
@@ -30,7 +30,7 @@ func (t *teller) verify(ctx context.Context) error {
 		}
 		t.sum.Journals = append(t.sum.Journals, j)
 		want := Journal{s.Name, t.sum.ChannelID, t.sum.Events, t.sum.JournalRoot, t.sum.StateHash, true, true}
-		t.sum.check("the journal of "+s.Name+" replays to the same root", equal(j, want))
+		t.sum.Checks.check("the journal of "+s.Name+" replays to the same root", equal(j, want))
 	}
 	return nil
 }
