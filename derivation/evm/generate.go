@@ -62,13 +62,14 @@ type Program struct {
 }
 
 // Machine generates the machine.
-func Machine() (*Program, error) { return generate(load, callEntry, output) }
+func Machine() (*Program, error) { return generate(nil, load, callEntry, output) }
 
-func generate(parts ...string) (*Program, error) {
+// generate assembles the handlers, some of them replaced, and the parts that are not the same in every variant.
+func generate(replaced map[lower.Op]string, parts ...string) (*Program, error) {
 	a := &assembler{labels: map[string]int{}, constants: map[string]uint64{
 		"CODE": uint64(codeAt), "PROGRAM": uint64(programAt), "FRAMETOP": uint64(programAt), "SAVED": uint64(savedAt),
 		"M32": 1<<32 - 1, "M64": 1<<64 - 1, "TWICE32": 1<<32 + 1, "ONES": 0x0101010101010101,
-		"STACKLIMIT": meter.StackLimit, "INPUTWORD": meter.InputWord, "BULKWORD": meter.BulkWord, "GROWPAGE": meter.GrowPage,
+		"STACKLIMIT": meter.StackLimit, "INPUTWORD": meter.InputWord, "OUTPUTWORD": meter.OutputWord, "BULKWORD": meter.BulkWord, "GROWPAGE": meter.GrowPage,
 		"HOSTCALL": meter.HostCall, "HASHCALL": meter.HashCall, "HASHWORD": meter.HashWord, "NOTICEWORD": meter.NoticeWord,
 	}, macros: map[string]string{
 		"next":  "8 add dup1 mload 240 shr jump",
@@ -88,10 +89,16 @@ func generate(parts ...string) (*Program, error) {
 	}
 	a.heading("instruction 0 is none: execution begins here")
 	a.write("@start jump")
-	var long []lower.Op
+	var (
+		long  []lower.Op
+		texts []string
+	)
 	for _, op := range lower.Ops() {
 		a.fill(handlerSize * int(op))
-		text, ok := handlers[op]
+		text, ok := replaced[op]
+		if !ok {
+			text, ok = handlers[op]
+		}
 		if !ok {
 			return nil, fmt.Errorf("derivation/evm: %s has no handler", op)
 		}
@@ -100,12 +107,12 @@ func generate(parts ...string) (*Program, error) {
 			a.write(fmt.Sprintf("do.%s: %s", op, text))
 			continue
 		}
-		long = append(long, op)
+		long, texts = append(long, op), append(texts, text)
 		a.write(fmt.Sprintf("do.%s: @on.%s jump", op, op))
 	}
-	for _, op := range long {
+	for i, op := range long {
 		a.heading("%s, where there is room", op)
-		a.write(fmt.Sprintf("on.%s: %s", op, handlers[op]))
+		a.write(fmt.Sprintf("on.%s: %s", op, texts[i]))
 	}
 	for _, part := range append([]string{calls, hosts, reversal, ends}, parts...) {
 		a.write(part)
