@@ -6,7 +6,9 @@ package evm
 // Calldata in words: fuel limit, page limit, address of the function in the code, P parameters, C chunks, R results, C
 // addresses, P parameters. It returns status, fuel used, R or 0, the results, the globals, all in words, and the memory
 // from its last byte to its first.
-func Harness() (*Program, error) { return generate(nil, load, invoke, everything) }
+func Harness() (*Program, error) { return generate(nil, harnessed...) }
+
+var harnessed = []part{{"parameters and function", invoke}, {"everything that is left", everything}}
 
 const invoke = `
 	called: @finished 240 shl $ends mstore
