@@ -44,7 +44,7 @@ contract Policies is IPolicies {
     function setPolicy(address world, bytes32 namespaceId, bytes32 moduleHash, bytes32 configHash, Policy calldata policy) external {
         if (!MudWorld.isSafeNamespace(namespaceId)) revert BadNamespace(namespaceId);
         address owner = MudWorld.namespaceOwner(world, namespaceId);
-        if (msg.sender != owner) revert NotNamespaceOwner(owner);
+        if (msg.sender != owner || owner == address(0)) revert NotNamespaceOwner(owner);
         // The ledger has no rules that effects could follow.
         if (moduleHash == 0) revert NoModule();
         _requireShape(policy);

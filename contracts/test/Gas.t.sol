@@ -2,10 +2,10 @@
 pragma solidity ^0.8.24;
 
 import {console} from "forge-std/console.sol";
-import {AttestedClaim, Policy} from "../src/interfaces/IMudSettlement.sol";
+import {Policy} from "../src/interfaces/IPolicies.sol";
 import {Effect} from "../src/Types.sol";
 import {Deal, Ending} from "./ChannelTest.sol";
-import {SettlementTest} from "./SettlementTest.sol";
+import {Attested, SettlementTest} from "./SettlementTest.sol";
 
 /// @dev Whole transactions: with 21,000 and calldata, cold storage, payees that hold coins already. The ceilings are what
 /// must not be passed unnoticed; the exact figures are in contracts/.gas-snapshot.
@@ -84,9 +84,9 @@ contract GasTest is SettlementTest {
         for (uint256 i; i < 3; ++i) {
             _pay(d, i, STAKE);
         }
-        Ending memory e = ending(d, winner(d, 0), true);
+        Ending memory e = played(d, 0, true, effects);
         conclude(d, e);
-        AttestedClaim memory c = claimOf(d, e, genesisInput(), effects);
+        Attested memory c = claimOf(d, e, genesisInput(), effects);
         attest(c, e, 1);
         settle(c);
         _spent("settle, 3 participants, 1 attestor, 6 increments in 3 fresh records", 900_000);

@@ -8,12 +8,14 @@ import {WorldResourceIdLib} from "@latticexyz/world/src/WorldResourceId.sol";
 
 import {Adjudicator} from "../src/Adjudicator.sol";
 import {MudSettlement} from "../src/MudSettlement.sol";
-import {AttestedClaim, AttestorSignature, IMudSettlement, Permission, Policy} from "../src/interfaces/IMudSettlement.sol";
+import {AttestorSignature, IMudSettlement} from "../src/interfaces/IMudSettlement.sol";
+import {IPolicies, Permission, Policy} from "../src/interfaces/IPolicies.sol";
 import {Messages} from "../src/lib/Messages.sol";
 import {Effect, Join} from "../src/Types.sol";
 import {Deal, Ending} from "./ChannelTest.sol";
 import {ContractWallet, Wallet} from "./mocks/Wallets.sol";
-import {SettlementTest} from "./SettlementTest.sol";
+import {Echo} from "./Echo.sol";
+import {Attested, SettlementTest} from "./SettlementTest.sol";
 
 /// @dev Who may settle what, where. What effects may do is in SettleEffects.t.sol.
 /// forge-config: default.fuzz.runs = 64
@@ -29,10 +31,10 @@ contract SettleAttestedTest is SettlementTest {
         effects[0] = increment(1, XP, 50);
         effects[1] = increment(2, GOLD, 1e30);
         effects[2] = award(0, 5);
-        AttestedClaim memory c = finished(effects);
-        bytes32 id = keccak256(abi.encode(c.params));
+        Attested memory c = finished(effects);
+        bytes32 id = keccak256(abi.encode(c.claim.params));
         vm.expectEmit(address(settlement));
-        emit IMudSettlement.Settled(id, address(world), namespaceId, 3, 1);
+        emit IMudSettlement.Settled(id, address(world), namespaceId, 3, 1, 1);
         vm.prank(stranger);
         settle(c);
 
@@ -68,17 +70,17 @@ contract SettleAttestedTest is SettlementTest {
     function test_AnyTwoOfThreeAttestors() public {
         Deal memory d = mudDeal(genesisInput());
         fund(d);
-        Ending memory e = ending(d, winner(d, 0), true);
+        Ending memory e = played(d, 0, true, _xp());
         conclude(d, e);
-        AttestedClaim memory c = claimOf(d, e, genesisInput(), _xp());
-        (c.attestors[0], c.attestors[1]) = (attestation(0, e, c.effects), attestation(2, e, c.effects));
+        Attested memory c = claimOf(d, e, genesisInput(), _xp());
+        (c.attestors[0], c.attestors[1]) = (attestation(0, e), attestation(2, e));
         settle(c);
     }
 
     function test_TerminalStateMayEndByCloseToo() public {
         Deal memory d = mudDeal(genesisInput());
         fund(d);
-        Ending memory e = ending(d, winner(d, 0), true);
+        Ending memory e = played(d, 0, true, _xp());
         signClose(d, e);
         conclude(d, e);
         settle(claimOf(d, e, genesisInput(), _xp()));
@@ -87,7 +89,7 @@ contract SettleAttestedTest is SettlementTest {
     /* ONCE, ALL OR NONE, RETRYABLE */
 
     function test_Attack13_OncePerChannel() public {
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         settle(c);
         vm.expectRevert(IMudSettlement.AlreadySettled.selector);
         settle(c);
@@ -95,12 +97,12 @@ contract SettleAttestedTest is SettlementTest {
     }
 
     function test_AllOrNoneAndRetryable() public {
-        AttestedClaim memory c = finished(two(increment(1, XP, 50), award(1, 1)));
+        Attested memory c = finished(two(increment(1, XP, 50), award(1, 1)));
         guild.setClosed(true);
         vm.expectRevert("closed");
         settle(c);
         assertEq(read(1, XP), 0);
-        assertFalse(settlement.isSettled(keccak256(abi.encode(c.params))));
+        assertFalse(settlement.isSettled(keccak256(abi.encode(c.claim.params))));
         guild.setClosed(false);
         settle(c);
         assertEq(read(1, XP), 50);
@@ -109,7 +111,7 @@ contract SettleAttestedTest is SettlementTest {
     function test_RetryableAfterAccessIsGranted() public {
         vm.prank(gameMaster);
         world.revokeAccess(heroId, address(settlement));
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         vm.expectRevert();
         settle(c);
         vm.prank(gameMaster);
@@ -130,10 +132,10 @@ contract SettleAttestedTest is SettlementTest {
         p.permissions[9].resourceId = ResourceId.unwrap(evilId);
         setPolicy(p);
 
-        AttestedClaim memory second = finished(_xp());
-        AttestedClaim memory first =
+        Attested memory second = finished(_xp());
+        Attested memory first =
             finished(one(Effect(3, ResourceId.unwrap(evilId), new bytes32[](0), abi.encodeCall(ReentrantSystem.strike, ()))));
-        evil.aim(address(settlement), abi.encodeCall(settlement.settleAttested, (second)));
+        evil.aim(address(settlement), abi.encodeCall(settlement.settleAttested, (second.claim, second.attestors)));
         settle(first);
         assertTrue(evil.tried());
         assertFalse(evil.succeeded());
@@ -145,14 +147,14 @@ contract SettleAttestedTest is SettlementTest {
     function test_NotBeforeFinal() public {
         Deal memory d = mudDeal(genesisInput());
         fund(d);
-        Ending memory e = ending(d, winner(d, 0), true);
+        Ending memory e = played(d, 0, true, _xp());
         refused(claimOf(d, e, genesisInput(), _xp()), IMudSettlement.NotFinal.selector);
     }
 
     function test_Attack6_FlatteringNonTerminalStateHasNoEffects() public {
         Deal memory d = mudDeal(genesisInput());
         fund(d);
-        Ending memory e = ending(d, winner(d, 0), false);
+        Ending memory e = played(d, 0, false, _xp());
         conclude(d, e);
         refused(claimOf(d, e, genesisInput(), _xp()), IMudSettlement.WrongState.selector);
     }
@@ -160,17 +162,17 @@ contract SettleAttestedTest is SettlementTest {
     function test_A3_AnotherTerminalStateThanTheFinalOne() public {
         Deal memory d = mudDeal(genesisInput());
         fund(d);
-        conclude(d, ending(d, winner(d, 0), true));
-        Ending memory other = ending(d, winner(d, 1), true);
+        conclude(d, played(d, 0, true, _xp()));
+        Ending memory other = played(d, 1, true, _xp());
         refused(claimOf(d, other, genesisInput(), _xp()), IMudSettlement.WrongState.selector);
     }
 
-    /* ATTACK 13, 18: ATTESTORS SIGN THIS JOURNAL AND THESE EFFECTS */
+    /* ATTACK 13, 18: ATTESTORS SIGN THIS JOURNAL, AND EFFECTS ARE DERIVED */
 
     function test_A2_AttestationOfAnotherJournal() public {
         Deal memory d = mudDeal(genesisInput());
         fund(d);
-        Ending memory e = ending(d, winner(d, 0), true);
+        Ending memory e = played(d, 0, true, _xp());
         conclude(d, e);
         bytes32 root = e.update.journalRoot;
         e.update.journalRoot = keccak256("rewritten");
@@ -182,39 +184,67 @@ contract SettleAttestedTest is SettlementTest {
         settle(claimOf(d, e, genesisInput(), _xp()));
     }
 
-    function testFuzz_A11_EffectsThatAttestorsDidNotSign(int256 delta) public {
+    function testFuzz_A11_EffectsAreThoseOfTheFinalState(int256 delta) public {
         vm.assume(delta != 50);
-        AttestedClaim memory c = finished(_xp());
-        c.effects = one(increment(1, XP, delta));
-        refused(c, IMudSettlement.BadAttestorSignature.selector, 0);
-        c.effects = two(increment(1, XP, 50), increment(1, XP, 50));
-        refused(c, IMudSettlement.BadAttestorSignature.selector, 0);
-        c.effects = new Effect[](0);
-        refused(c, IMudSettlement.BadAttestorSignature.selector, 0);
+        Attested memory c = finished(_xp());
+        bytes memory state = c.claim.state;
+        uint256 funds = (3 + 3 + 3) * 32;
+        c.claim.state = bytes.concat(_head(state, funds), Echo.app(one(increment(1, XP, delta))));
+        refused(c, IMudSettlement.WrongState.selector);
+        c.claim.state = bytes.concat(_head(state, funds), Echo.app(two(increment(1, XP, 50), increment(1, XP, 50))));
+        refused(c, IMudSettlement.WrongState.selector);
+        c.claim.state = state;
+        settle(c);
+    }
+
+    /// @dev Bytes moved between the parts of a state, or missing, are another state.
+    function testFuzz_A3_StateIsExactlyTheFinalOne(uint256 cut, uint8 bit) public {
+        Attested memory c = finished(_xp());
+        bytes memory state = c.claim.state;
+        c.claim.state = _head(state, bound(cut, 0, state.length - 1));
+        refused(c, IMudSettlement.WrongState.selector);
+        uint256 at = bound(cut, 0, state.length - 1);
+        state[at] = bytes1(uint8(state[at]) ^ uint8(1 << (bit % 8)));
+        c.claim.state = state;
+        refused(c, IMudSettlement.WrongState.selector);
+    }
+
+    function _head(bytes memory data, uint256 length) internal pure returns (bytes memory head) {
+        head = new bytes(length);
+        for (uint256 i; i < length; ++i) {
+            head[i] = data[i];
+        }
+    }
+
+    function test_Attack6_MalformedEffectsAreNoEffects() public {
+        bytes memory encoded = abi.encode(_xp());
+        encoded[31] = 0x40; // another offset than abi.encode writes
+        refused(finishWith(mudDeal(genesisInput()), genesisInput(), Echo.tailed(encoded)), IMudSettlement.NoEffects.selector, 10);
+        refused(finishWith(mudDeal(genesisInput()), genesisInput(), Echo.tailed("")), IMudSettlement.NoEffects.selector, 10);
+        // The module traps: the length points before its memory.
+        refused(finishWith(mudDeal(genesisInput()), genesisInput(), hex"ffffffff"), IMudSettlement.NoEffects.selector, 8);
     }
 
     function test_Attack13_AttestationsOfAnotherChannel() public {
-        AttestedClaim memory first = finished(_xp());
-        AttestedClaim memory second = finished(_xp());
+        Attested memory first = finished(_xp());
+        Attested memory second = finished(_xp());
         second.attestors = first.attestors;
         refused(second, IMudSettlement.BadAttestorSignature.selector, 0);
     }
 
     function test_Attack13_OtherChain() public {
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         vm.chainId(block.chainid + 1);
         refused(c, IMudSettlement.BadAttestorSignature.selector, 0);
     }
 
     function test_Attack13_OtherSettlement() public {
-        AttestedClaim memory c = finished(_xp());
-        MudSettlement second = new MudSettlement(address(adjudicator));
-        vm.startPrank(gameMaster);
+        Attested memory c = finished(_xp());
+        MudSettlement second = newSettlement();
+        vm.prank(gameMaster);
         world.grantAccess(heroId, address(second));
-        second.setPolicy(address(world), namespaceId, MODULE, CONFIG, standardPolicy());
-        vm.stopPrank();
         vm.expectRevert(IMudSettlement.WrongGenesis.selector);
-        second.settleAttested(c);
+        second.settleAttested(c.claim, c.attestors);
         settle(c);
     }
 
@@ -222,7 +252,7 @@ contract SettleAttestedTest is SettlementTest {
         // Final in an adjudicator that anyone may have deployed is not Final here.
         Adjudicator real = adjudicator;
         adjudicator = new Adjudicator(60);
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         adjudicator = real;
         refused(c, IMudSettlement.NotFinal.selector);
     }
@@ -230,7 +260,7 @@ contract SettleAttestedTest is SettlementTest {
     /* ATTACK 14: ATTESTORS' SIGNATURES */
 
     function test_Attack14_DuplicateAttestorsCountOnce() public {
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         c.attestors[1] = c.attestors[0];
         refused(c, IMudSettlement.NotEnoughAttestors.selector);
         c.attestors[1].index = 1;
@@ -238,13 +268,13 @@ contract SettleAttestedTest is SettlementTest {
     }
 
     function test_Attack14_AttestorsMustAscend() public {
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         (c.attestors[0], c.attestors[1]) = (c.attestors[1], c.attestors[0]);
         refused(c, IMudSettlement.NotEnoughAttestors.selector);
     }
 
     function test_Attack14_ThresholdMustBeMet() public {
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         AttestorSignature[] memory all = c.attestors;
         c.attestors = new AttestorSignature[](1);
         c.attestors[0] = all[0];
@@ -257,20 +287,17 @@ contract SettleAttestedTest is SettlementTest {
     }
 
     function test_Attack14_MalleableAttestation() public {
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         c.attestors[0].attestation = _flip(c.attestors[0].attestation);
         refused(c, IMudSettlement.BadAttestorSignature.selector, 0);
         c = finished(_xp());
-        c.attestors[1].effects = _flip(c.attestors[1].effects);
+        c.attestors[1].attestation = _flip(c.attestors[1].attestation);
         refused(c, IMudSettlement.BadAttestorSignature.selector, 1);
     }
 
     function testFuzz_Attack14_JunkAttestation(bytes memory junk) public {
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         c.attestors[0].attestation = junk;
-        refused(c, IMudSettlement.BadAttestorSignature.selector, 0);
-        c = finished(_xp());
-        c.attestors[0].effects = junk;
         refused(c, IMudSettlement.BadAttestorSignature.selector, 0);
     }
 
@@ -301,23 +328,23 @@ contract SettleAttestedTest is SettlementTest {
         _genesisRefused(abi.encode(w, w, ns, CONFIG, 0), IMudSettlement.WrongGenesis.selector);
         _genesisRefused(abi.encode(uint256(uint160(s)) + (1 << 160), w, ns, CONFIG, 0), IMudSettlement.WrongGenesis.selector);
         _genesisRefused(abi.encode(s, uint256(uint160(w)) + (1 << 160), ns, CONFIG, 0), IMudSettlement.WrongGenesis.selector);
-        _genesisRefused(abi.encode(s, w, ns, CONFIG, 1), IMudSettlement.TicketNotZero.selector);
-        _genesisRefused(abi.encode(s, w, ns, keccak256("other"), 0), IMudSettlement.NotAllowed.selector);
-        _genesisRefused(abi.encode(s, stranger, ns, CONFIG, 0), IMudSettlement.NotAllowed.selector);
-        _genesisRefused(abi.encode(s, w, keccak256("other"), CONFIG, 0), IMudSettlement.NotAllowed.selector);
-        _genesisRefused(abi.encode(s, w, WorldResourceIdLib.encodeNamespace(""), CONFIG, 0), IMudSettlement.NotAllowed.selector);
+        _genesisRefused(abi.encode(s, w, ns, CONFIG, 1), IMudSettlement.WrongTicket.selector);
+        _genesisRefused(abi.encode(s, w, ns, keccak256("other"), 0), IPolicies.NotAllowed.selector);
+        _genesisRefused(abi.encode(s, stranger, ns, CONFIG, 0), IPolicies.NotAllowed.selector);
+        _genesisRefused(abi.encode(s, w, keccak256("other"), CONFIG, 0), IPolicies.NotAllowed.selector);
+        _genesisRefused(abi.encode(s, w, WorldResourceIdLib.encodeNamespace(""), CONFIG, 0), IPolicies.NotAllowed.selector);
     }
 
     function test_Attack19_GenesisIsTheOneOfTheParams() public {
-        AttestedClaim memory c = finished(_xp());
-        c.genesisInput = bytes.concat(c.genesisInput, "!");
+        Attested memory c = finished(_xp());
+        c.claim.genesisInput = bytes.concat(c.claim.genesisInput, "!");
         refused(c, IMudSettlement.WrongGenesis.selector);
     }
 
     function test_Attack19_OtherModuleHasNoPolicy() public {
         Deal memory d = mudDeal(genesisInput());
         d.params.moduleHash = keccak256("other module");
-        refused(finish(d, genesisInput(), _xp()), IMudSettlement.NotAllowed.selector);
+        refused(finish(d, genesisInput(), _xp()), IPolicies.NotAllowed.selector);
     }
 
     function test_Attack19_FakeWorldReachesItselfOnly() public {
@@ -342,12 +369,12 @@ contract SettleAttestedTest is SettlementTest {
         registerHeroes(world, own);
         world.grantAccess(own, address(settlement));
         Policy memory p = standardPolicy();
-        vm.expectRevert(abi.encodeWithSelector(IMudSettlement.BadPermission.selector, 0));
-        settlement.setPolicy(address(world), other, MODULE, CONFIG, p);
+        vm.expectRevert(abi.encodeWithSelector(IPolicies.BadPermission.selector, 0));
+        policies.setPolicy(address(world), other, module, CONFIG, p);
         p.permissions = new Permission[](1);
         p.permissions[0] = permission(XP);
         p.permissions[0].resourceId = ResourceId.unwrap(own);
-        settlement.setPolicy(address(world), other, MODULE, CONFIG, p);
+        policies.setPolicy(address(world), other, module, CONFIG, p);
         vm.stopPrank();
 
         bytes memory genesis = abi.encode(address(settlement), address(world), other, CONFIG, bytes32(0));
@@ -355,17 +382,17 @@ contract SettleAttestedTest is SettlementTest {
     }
 
     function test_Attack19_FormerOwnersPolicyIsVoid() public {
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         vm.prank(gameMaster);
         world.transferOwnership(ResourceId.wrap(namespaceId), stranger);
-        refused(c, IMudSettlement.NotAllowed.selector);
+        refused(c, IPolicies.NotAllowed.selector);
         vm.prank(stranger);
-        settlement.setPolicy(address(world), namespaceId, MODULE, CONFIG, standardPolicy());
+        policies.setPolicy(address(world), namespaceId, module, CONFIG, standardPolicy());
         settle(c);
     }
 
     function test_Attack22_RotatedAttestorsNoLongerCount() public {
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         Policy memory p = standardPolicy();
         p.attestors = new address[](1);
         p.attestors[0] = vm.addr(key(300));
@@ -375,10 +402,10 @@ contract SettleAttestedTest is SettlementTest {
     }
 
     function test_Attack22_RevokedPairNoLongerCounts() public {
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         Policy memory none;
         setPolicy(none);
-        refused(c, IMudSettlement.NotAllowed.selector);
+        refused(c, IPolicies.NotAllowed.selector);
     }
 
     /* MINIMUM FUNDING */
@@ -387,7 +414,7 @@ contract SettleAttestedTest is SettlementTest {
         Policy memory p = standardPolicy();
         p.minFunding = minimum;
         setPolicy(p);
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         if (minimum > 3 * STAKE) refused(c, IMudSettlement.FundingTooSmall.selector);
         else settle(c);
     }
@@ -397,24 +424,25 @@ contract SettleAttestedTest is SettlementTest {
         p.minFunding = 1;
         p.minFundingAsset = address(token);
         setPolicy(p);
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         refused(c, IMudSettlement.FundingTooSmall.selector);
-        c.funding[0].asset = address(token);
+        c.claim.funding[0].asset = address(token);
         refused(c, IMudSettlement.WrongFunding.selector);
     }
 
     /* ATTACK 21: CONSENT */
 
     /// @dev The victim is named as player 2 with an entry of 0, so that nobody needs its deposit.
-    function _naming(address victim) internal returns (Deal memory d, Ending memory e, AttestedClaim memory c) {
+    function _naming(address victim) internal returns (Deal memory d, Ending memory e, Attested memory c) {
+        Effect[] memory effects = one(increment(2, XP, 1));
         d = mudDeal(genesisInput());
         d.params.participants[2].owner = victim;
         d.funding[0].amounts[2] = 0;
         commit(d);
         fund(d);
-        e = ending(d, winner(d, 0), true);
+        e = played(d, 0, true, effects);
         conclude(d, e);
-        c = claimOf(d, e, genesisInput(), one(increment(2, XP, 1)));
+        c = claimOf(d, e, genesisInput(), effects);
     }
 
     function _join(Deal memory d, uint256 ownerKey) internal view returns (bytes memory) {
@@ -422,55 +450,55 @@ contract SettleAttestedTest is SettlementTest {
     }
 
     function test_Attack21_VictimNamedWithoutConsent() public {
-        (Deal memory d,, AttestedClaim memory c) = _naming(vm.addr(key(400)));
+        (Deal memory d,, Attested memory c) = _naming(vm.addr(key(400)));
         refused(c, IMudSettlement.NoConsent.selector, 2);
-        c.joins[2] = _join(d, d.keys[2]); // the session key is not the wallet
+        c.claim.joins[2] = _join(d, d.keys[2]); // the session key is not the wallet
         refused(c, IMudSettlement.NoConsent.selector, 2);
-        c.joins[2] = _join(d, d.keys[0]);
+        c.claim.joins[2] = _join(d, d.keys[0]);
         refused(c, IMudSettlement.NoConsent.selector, 2);
-        c.joins[2] = sign(key(400), Messages.hash(Join(idOf(d), d.params.participants[0].signer))); // another session key
+        c.claim.joins[2] = sign(key(400), Messages.hash(Join(idOf(d), d.params.participants[0].signer))); // another session key
         refused(c, IMudSettlement.NoConsent.selector, 2);
-        c.joins[2] = sign(key(400), Messages.hash(Join(keccak256("other channel"), d.params.participants[2].signer)));
+        c.claim.joins[2] = sign(key(400), Messages.hash(Join(keccak256("other channel"), d.params.participants[2].signer)));
         refused(c, IMudSettlement.NoConsent.selector, 2);
-        c.joins[2] = _flip(_join(d, key(400)));
+        c.claim.joins[2] = _flip(_join(d, key(400)));
         refused(c, IMudSettlement.NoConsent.selector, 2);
-        c.joins[2] = _join(d, key(400));
+        c.claim.joins[2] = _join(d, key(400));
         settle(c);
     }
 
     function test_Attack21_ContractWalletJoinsByErc1271() public {
         ContractWallet wallet = new ContractWallet(vm.addr(key(401)));
-        (Deal memory d,, AttestedClaim memory c) = _naming(address(wallet));
+        (Deal memory d,, Attested memory c) = _naming(address(wallet));
         refused(c, IMudSettlement.NoConsent.selector, 2);
-        c.joins[2] = _join(d, key(402));
+        c.claim.joins[2] = _join(d, key(402));
         refused(c, IMudSettlement.NoConsent.selector, 2);
-        c.joins[2] = _join(d, key(401));
+        c.claim.joins[2] = _join(d, key(401));
         settle(c);
     }
 
     function test_Attack21_WalletWithCodeMayStillSignWithItsKey() public {
         address delegated = vm.addr(key(403));
         vm.etch(delegated, address(new Wallet()).code); // as EIP-7702 does; no isValidSignature
-        (Deal memory d,, AttestedClaim memory c) = _naming(delegated);
-        c.joins[2] = _join(d, key(403));
+        (Deal memory d,, Attested memory c) = _naming(delegated);
+        c.claim.joins[2] = _join(d, key(403));
         settle(c);
     }
 
     function test_Attack21_ContractThatAnswersNothingDoesNotJoin() public {
-        (Deal memory d,, AttestedClaim memory c) = _naming(address(token));
-        c.joins[2] = _join(d, key(404));
+        (Deal memory d,, Attested memory c) = _naming(address(token));
+        c.claim.joins[2] = _join(d, key(404));
         refused(c, IMudSettlement.NoConsent.selector, 2);
     }
 
     function test_Attack21_DepositIsPerParticipant() public {
-        (,, AttestedClaim memory c) = _naming(owner(0)); // owner 0 deposited for player 0, not for player 2
+        (,, Attested memory c) = _naming(owner(0)); // owner 0 deposited for player 0, not for player 2
         refused(c, IMudSettlement.NoConsent.selector, 2);
     }
 
     function testFuzz_Attack29_JoinCount(uint8 count) public {
-        AttestedClaim memory c = finished(_xp());
+        Attested memory c = finished(_xp());
         vm.assume(count != 3);
-        c.joins = new bytes[](count);
+        c.claim.joins = new bytes[](count);
         refused(c, IMudSettlement.WrongJoinCount.selector);
     }
 }

@@ -5,13 +5,14 @@ import {FieldLayoutLib} from "@latticexyz/store/src/FieldLayout.sol";
 import {ResourceId} from "@latticexyz/store/src/ResourceId.sol";
 import {WorldResourceIdLib} from "@latticexyz/world/src/WorldResourceId.sol";
 
-import {AttestedClaim, IMudSettlement, Permission, Policy} from "../src/interfaces/IMudSettlement.sol";
+import {IMudSettlement} from "../src/interfaces/IMudSettlement.sol";
+import {Permission, Policy} from "../src/interfaces/IPolicies.sol";
 import {MudWorld} from "../src/lib/MudWorld.sol";
 import {Effect} from "../src/Types.sol";
 import {GuildSystem} from "./mocks/GuildSystem.sol";
-import {SettlementTest} from "./SettlementTest.sol";
+import {Attested, SettlementTest} from "./SettlementTest.sol";
 
-/// @dev What effects may do once everybody has signed them: the World's layout, the type's range, the policy's limits.
+/// @dev What effects may do, whatever the module derives and everybody signs: the World's layout, the type's range, the policy's limits.
 /// forge-config: default.fuzz.runs = 64
 contract SettleEffectsTest is SettlementTest {
     function _settleOne(Effect memory e) internal {
@@ -171,11 +172,21 @@ contract SettleEffectsTest is SettlementTest {
         _refusedAt(e, IMudSettlement.BadEffect.selector);
     }
 
+    /// @dev set and delete are not for attestors; there is nothing above 3.
     function testFuzz_OtherOpsAreRefused(uint8 op) public {
         vm.assume(op != 2 && op != 3);
         Effect memory e = increment(1, XP, 1);
         e.op = op;
-        _refusedAt(e, IMudSettlement.EffectNotAllowed.selector);
+        Attested memory c = finished(two(increment(0, XP, 1), e));
+        if (op < 2) refused(c, IMudSettlement.EffectNotAllowed.selector, 1);
+        else refused(c, IMudSettlement.NoEffects.selector, 10);
+    }
+
+    function testFuzz_Attack29_DirtyKeys(uint256 word, uint8 which) public {
+        Effect memory e = increment(1, XP, 1);
+        word = which % 2 == 0 ? bound(word, uint256(1) << 160, type(uint256).max) : bound(word, uint256(1) << 32, type(uint256).max);
+        e.key[which % 2] = bytes32(word); // an address, a uint32
+        _refusedAt(e, IMudSettlement.BadLayout.selector);
     }
 
     /* PERMISSIONS AND LIMITS */
@@ -192,7 +203,7 @@ contract SettleEffectsTest is SettlementTest {
     function testFuzz_Attack22_LimitPerChannel(uint16 limit, uint16 a, uint16 b) public {
         _limit(DEPTH, type(uint128).max, type(uint128).max, limit);
         // Up and down both count: otherwise the same effect could be undone and repeated without end.
-        AttestedClaim memory c = finished(two(increment(1, DEPTH, int256(uint256(a))), increment(2, DEPTH, -int256(uint256(b)))));
+        Attested memory c = finished(two(increment(1, DEPTH, int256(uint256(a))), increment(2, DEPTH, -int256(uint256(b)))));
         if (uint256(a) + b > limit) refused(c, IMudSettlement.EffectNotAllowed.selector, a > limit ? 0 : 1);
         else settle(c);
     }
@@ -271,15 +282,15 @@ contract SettleEffectsTest is SettlementTest {
         }
         // 32 increments with two keys are 32 · 320 + 64 bytes: more than 8 KiB.
         bool fits = effects.length <= 32 && abi.encode(effects).length <= 8 * 1024;
-        AttestedClaim memory c = finished(effects);
+        Attested memory c = finished(effects);
         if (fits) settle(c);
-        else refused(c, IMudSettlement.TooManyEffects.selector);
+        else refused(c, IMudSettlement.NoEffects.selector, 10);
     }
 
     function test_Attack29_EffectBytes() public {
         Effect memory e = award(1, 1);
         e.data = bytes.concat(e.data, new bytes(8 * 1024));
-        refused(finished(one(e)), IMudSettlement.TooManyEffects.selector);
+        refused(finished(one(e)), IMudSettlement.NoEffects.selector, 10);
     }
 
     function test_Attack29_ManySmallEffects() public {
@@ -288,6 +299,6 @@ contract SettleEffectsTest is SettlementTest {
             effects[i] = Effect(3, ResourceId.unwrap(guildId), new bytes32[](0), "");
         }
         assertLt(abi.encode(effects).length, 8 * 1024 + 1);
-        refused(finished(effects), IMudSettlement.TooManyEffects.selector);
+        refused(finished(effects), IMudSettlement.NoEffects.selector, 10);
     }
 }

@@ -14,17 +14,32 @@ import {SchemaType} from "@latticexyz/schema-type/src/solidity/SchemaType.sol";
 import {World} from "@latticexyz/world/src/World.sol";
 import {WorldResourceIdLib} from "@latticexyz/world/src/WorldResourceId.sol";
 
+import {Derivation} from "../src/Derivation.sol";
 import {MudSettlement} from "../src/MudSettlement.sol";
-import {AttestedClaim, AttestorSignature, IMudSettlement, Mode, Permission, Policy} from "../src/interfaces/IMudSettlement.sol";
+import {Policies} from "../src/Policies.sol";
+import {Publications} from "../src/Publications.sol";
+import {Tickets} from "../src/Tickets.sol";
+import {AttestorSignature, Claim, IMudSettlement} from "../src/interfaces/IMudSettlement.sol";
+import {Permission, Policy} from "../src/interfaces/IPolicies.sol";
 import {Messages} from "../src/lib/Messages.sol";
-import {Attestation, AttestedEffects, Effect, Join} from "../src/Types.sol";
+import {Modes} from "../src/lib/Modes.sol";
+import {Attestation, Effect, StateView} from "../src/Types.sol";
 import {ChannelTest, Deal, Ending} from "./ChannelTest.sol";
+import {Echo} from "./Echo.sol";
 import {GuildSystem} from "./mocks/GuildSystem.sol";
 
-/// @dev A real World with one namespace, one table with fields of many types, and one System.
+/// @dev What `settleAttested` is given.
+struct Attested {
+    Claim claim;
+    AttestorSignature[] attestors;
+}
+
+/// @dev A real World with one namespace, one table with fields of many types, and one System; all contracts, with a real module
+/// on the real machine.
 abstract contract SettlementTest is ChannelTest {
     bytes14 internal constant NAMESPACE = "raid";
     bytes32 internal constant CONFIG = keccak256("config");
+    uint32 internal constant MIN_POLICY_WINDOW = 60;
 
     // The fields of the table `Hero`; its key is (address, uint32).
     uint8 internal constant XP = 0; // uint32
@@ -37,7 +52,13 @@ abstract contract SettlementTest is ChannelTest {
     uint8 internal constant PATRON = 7; // address
     uint8 internal constant NAME = 8; // string
 
+    Derivation internal derivation;
+    Policies internal policies;
+    Tickets internal tickets;
+    Publications internal publications;
     MudSettlement internal settlement;
+    bytes32 internal module;
+
     IBaseWorld internal world;
     GuildSystem internal guild;
     bytes32 internal namespaceId;
@@ -48,7 +69,7 @@ abstract contract SettlementTest is ChannelTest {
 
     function setUp() public virtual override {
         super.setUp();
-        settlement = new MudSettlement(address(adjudicator));
+        deployAll();
         world = newWorld();
         namespaceId = ResourceId.unwrap(WorldResourceIdLib.encodeNamespace(NAMESPACE));
         heroId = WorldResourceIdLib.encode("tb", NAMESPACE, "Hero");
@@ -66,6 +87,20 @@ abstract contract SettlementTest is ChannelTest {
             }
         }
         setPolicy(standardPolicy());
+    }
+
+    /* CONTRACTS */
+
+    function deployAll() internal {
+        (derivation, module) = Echo.deploy();
+        policies = new Policies(MIN_POLICY_WINDOW);
+        tickets = new Tickets(address(policies));
+        publications = new Publications(address(adjudicator), address(derivation), address(policies));
+        settlement = newSettlement();
+    }
+
+    function newSettlement() internal returns (MudSettlement) {
+        return new MudSettlement(address(adjudicator), address(derivation), address(policies), address(publications), address(tickets));
     }
 
     /* WORLD */
@@ -133,9 +168,9 @@ abstract contract SettlementTest is ChannelTest {
         return Permission(ResourceId.unwrap(guildId), 3, 0, selector, 0, 0, perChannel);
     }
 
-    /// @dev 2 of 3 attestors; every field and `award` allowed.
+    /// @dev Attested, by 2 of 3; every field and `award` allowed.
     function standardPolicy() internal view returns (Policy memory p) {
-        p.mode = Mode.Attested;
+        p.modes = Modes.ATTESTED;
         p.threshold = 2;
         p.attestors = new address[](3);
         for (uint256 i; i < 3; ++i) {
@@ -149,19 +184,38 @@ abstract contract SettlementTest is ChannelTest {
     }
 
     function setPolicy(Policy memory p) internal {
-        vm.prank(gameMaster);
-        settlement.setPolicy(address(world), namespaceId, MODULE, CONFIG, p);
+        setPolicyAs(gameMaster, p);
     }
 
-    /* CLAIMS */
+    function setPolicyAs(address by, Policy memory p) internal {
+        vm.prank(by);
+        policies.setPolicy(address(world), namespaceId, module, CONFIG, p);
+    }
+
+    /* CHANNELS */
 
     function genesisInput() internal view returns (bytes memory) {
-        return bytes.concat(abi.encode(address(settlement), address(world), namespaceId, CONFIG, bytes32(0)), "dungeon 7");
+        return genesisInput(bytes32(0));
+    }
+
+    function genesisInput(bytes32 ticketHash) internal view returns (bytes memory) {
+        return bytes.concat(abi.encode(address(settlement), address(world), namespaceId, CONFIG, ticketHash), "dungeon 7");
     }
 
     function mudDeal(bytes memory genesis) internal returns (Deal memory d) {
         d = deal(3);
+        d.params.moduleHash = module;
         d.params.genesisHash = keccak256(genesis);
+    }
+
+    /// @dev An ending whose state has these effects.
+    function played(Deal memory d, uint256 slot, bool terminal, Effect[] memory effects) internal view returns (Ending memory e) {
+        return playedTo(d, slot, terminal, Echo.app(effects));
+    }
+
+    function playedTo(Deal memory d, uint256 slot, bool terminal, bytes memory app) internal view returns (Ending memory e) {
+        e.state = StateView(header(d.params.participants.length, terminal), toBytes(winner(d, slot)), keccak256(app));
+        resign(d, e, terminal);
     }
 
     function increment(uint256 hero, uint8 field, int256 delta) internal returns (Effect memory) {
@@ -182,62 +236,75 @@ abstract contract SettlementTest is ChannelTest {
         (all[0], all[1]) = (a, b);
     }
 
-    /// @dev Funds the channel, ends it at a terminal state, and claims `effects` with the first two attestors.
-    function finished(Effect[] memory effects) internal returns (AttestedClaim memory) {
+    /* CLAIMS */
+
+    /// @dev Funds the channel and ends it at a terminal state with these effects; the first two attestors sign.
+    function finished(Effect[] memory effects) internal returns (Attested memory) {
         return finish(mudDeal(genesisInput()), genesisInput(), effects);
     }
 
-    function finish(Deal memory d, bytes memory genesis, Effect[] memory effects) internal returns (AttestedClaim memory) {
+    function finish(Deal memory d, bytes memory genesis, Effect[] memory effects) internal returns (Attested memory) {
+        return finishWith(d, genesis, Echo.app(effects));
+    }
+
+    function finishWith(Deal memory d, bytes memory genesis, bytes memory app) internal returns (Attested memory) {
         fund(d);
-        Ending memory e = ending(d, winner(d, 0), true);
+        Ending memory e = playedTo(d, 0, true, app);
         conclude(d, e);
-        return claimOf(d, e, genesis, effects);
+        return attestedClaim(d, e, genesis, app);
     }
 
     function claimOf(Deal memory d, Ending memory e, bytes memory genesis, Effect[] memory effects)
         internal
         view
-        returns (AttestedClaim memory c)
+        returns (Attested memory)
     {
-        c.params = d.params;
-        c.funding = d.funding;
-        c.state = e.state;
-        c.genesisInput = genesis;
-        c.effects = effects;
-        c.joins = new bytes[](d.params.participants.length);
+        return attestedClaim(d, e, genesis, Echo.app(effects));
+    }
+
+    function attestedClaim(Deal memory d, Ending memory e, bytes memory genesis, bytes memory app)
+        internal
+        view
+        returns (Attested memory c)
+    {
+        c.claim.params = d.params;
+        c.claim.funding = d.funding;
+        c.claim.state = bytes.concat(e.state.header, e.state.funds, app);
+        c.claim.genesisInput = genesis;
+        c.claim.joins = new bytes[](d.params.participants.length);
         attest(c, e, 2);
     }
 
-    /// @dev The first `count` attestors sign what the claim says.
-    function attest(AttestedClaim memory c, Ending memory e, uint256 count) internal view {
+    /// @dev The first `count` attestors sign the journal.
+    function attest(Attested memory c, Ending memory e, uint256 count) internal view {
         c.attestors = new AttestorSignature[](count);
         for (uint256 i; i < count; ++i) {
-            c.attestors[i] = attestation(i, e, c.effects);
+            c.attestors[i] = attestation(i, e);
         }
     }
 
-    function attestation(uint256 i, Ending memory e, Effect[] memory effects) internal view returns (AttestorSignature memory) {
-        bytes32 id = e.update.channelId;
+    function attestation(uint256 i, Ending memory e) internal view returns (AttestorSignature memory) {
         return AttestorSignature(
             uint8(i),
-            sign(attestorKeys[i], Messages.hash(Attestation(id, e.update.seq, e.update.journalRoot, e.update.stateHash))),
-            sign(attestorKeys[i], Messages.hash(AttestedEffects(id, e.update.stateHash, keccak256(abi.encode(effects)))))
+            sign(attestorKeys[i], Messages.hash(Attestation(e.update.channelId, e.update.seq, e.update.journalRoot, e.update.stateHash)))
         );
     }
 
-    function settle(AttestedClaim memory c) internal {
-        settlement.settleAttested(c);
+    function settle(Attested memory c) internal {
+        settlement.settleAttested(c.claim, c.attestors);
     }
 
-    function refused(AttestedClaim memory c, bytes4 selector) internal {
-        vm.expectRevert(selector);
-        settlement.settleAttested(c);
-        assertFalse(settlement.isSettled(keccak256(abi.encode(c.params))));
+    function refused(Attested memory c, bytes4 selector) internal {
+        refusedWith(c, abi.encodePacked(selector));
     }
 
-    function refused(AttestedClaim memory c, bytes4 selector, uint256 index) internal {
-        vm.expectRevert(abi.encodeWithSelector(selector, index));
-        settlement.settleAttested(c);
-        assertFalse(settlement.isSettled(keccak256(abi.encode(c.params))));
+    function refused(Attested memory c, bytes4 selector, uint256 index) internal {
+        refusedWith(c, abi.encodeWithSelector(selector, index));
+    }
+
+    function refusedWith(Attested memory c, bytes memory revertData) internal {
+        vm.expectRevert(revertData);
+        settlement.settleAttested(c.claim, c.attestors);
+        assertFalse(settlement.isSettled(keccak256(abi.encode(c.claim.params))));
     }
 }

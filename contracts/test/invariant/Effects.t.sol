@@ -3,29 +3,29 @@ pragma solidity ^0.8.24;
 
 import {Test} from "forge-std/Test.sol";
 import {MudSettlement} from "../../src/MudSettlement.sol";
-import {AttestedClaim, Policy} from "../../src/interfaces/IMudSettlement.sol";
-
-import {SettlementTest} from "../SettlementTest.sol";
+import {Policy} from "../../src/interfaces/IPolicies.sol";
+import {Attested, SettlementTest} from "../SettlementTest.sol";
 
 /// @dev Finishes channels, settles and settles again, opens and closes the System and the table, sets and revokes the policy.
 contract EffectsHandler is SettlementTest {
     bytes[] private _claims; // encoded, as structs this deep do not fit storage
+    uint256[] private _amounts;
     mapping(bytes32 id => uint256) public settlements;
     uint256 public expectedXp;
 
     function finishOne(uint8 amount) external {
         if (_claims.length == 8) return;
-        AttestedClaim memory c = finished(two(increment(1, XP, int256(uint256(amount))), award(1, amount)));
+        Attested memory c = finished(two(increment(1, XP, int256(uint256(amount))), award(1, amount)));
         _claims.push(abi.encode(c));
+        _amounts.push(amount);
     }
 
     function settle(uint256 k) external {
         if (_claims.length == 0) return;
-        AttestedClaim memory c = abi.decode(_claims[k % _claims.length], (AttestedClaim));
-        settlement.settleAttested(c);
-        ++settlements[keccak256(abi.encode(c.params))];
-        (, int256 delta) = abi.decode(c.effects[0].data, (uint8, int256));
-        expectedXp += uint256(delta);
+        Attested memory c = abi.decode(_claims[k % _claims.length], (Attested));
+        settle(c);
+        ++settlements[keccak256(abi.encode(c.claim.params))];
+        expectedXp += _amounts[k % _claims.length];
     }
 
     function close(bool closed) external {
@@ -50,7 +50,7 @@ contract EffectsHandler is SettlementTest {
     }
 
     function id(uint256 k) external view returns (bytes32) {
-        return keccak256(abi.encode(abi.decode(_claims[k], (AttestedClaim)).params));
+        return keccak256(abi.encode(abi.decode(_claims[k], (Attested)).claim.params));
     }
 
     function xp() external returns (uint256) {

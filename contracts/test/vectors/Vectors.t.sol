@@ -5,21 +5,7 @@ import {Test} from "forge-std/Test.sol";
 import {Messages} from "../../src/lib/Messages.sol";
 import {Outcome} from "../../src/lib/Outcome.sol";
 import {Signatures} from "../../src/lib/Signatures.sol";
-import {
-    Activate,
-    Attestation,
-    AttestedEffects,
-    Challenge,
-    Close,
-    Effect,
-    Event,
-    Force,
-    Funding,
-    Join,
-    Params,
-    StateView,
-    Update
-} from "../../src/Types.sol";
+import {Activate, Attestation, Challenge, Close, Effect, Event, Force, Funding, Join, Params, StateView, Update} from "../../src/Types.sol";
 
 /// @dev The golden files that Go writes and every language reads. A file without cases fails.
 /// The struct names below are schemas: `parseJsonTypeArray` picks the fields they list.
@@ -222,10 +208,6 @@ contract MessageVectorsTest is VectorTest {
         _check("attestation.json", _attestation);
     }
 
-    function test_F2_AttestedEffects() public view {
-        _check("attestedeffects.json", _attestedEffects);
-    }
-
     function test_F2_Challenge() public view {
         _check("challenge.json", _challenge);
     }
@@ -275,11 +257,6 @@ contract MessageVectorsTest is VectorTest {
 
     function _attestation(bytes memory b) internal pure returns (bytes32, bytes memory) {
         Attestation memory m = abi.decode(b, (Attestation));
-        return (Messages.hash(m), abi.encode(m));
-    }
-
-    function _attestedEffects(bytes memory b) internal pure returns (bytes32, bytes memory) {
-        AttestedEffects memory m = abi.decode(b, (AttestedEffects));
         return (Messages.hash(m), abi.encode(m));
     }
 
