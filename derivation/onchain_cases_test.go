@@ -301,7 +301,7 @@ func effectNoiseCases(p *puppeteer) {
 	good := channel.EncodeEffects(someEffects())
 	r := seeded("effects")
 	counts := map[channel.Status]int{}
-	for i := range 120 {
+	for i := range 90 {
 		b := bytes.Clone(good)
 		switch i % 3 {
 		case 0:

@@ -80,16 +80,21 @@ const (
 type onChainCase struct {
 	Name      string        `json:"name"`
 	Kind      uint8         `json:"kind"`
-	Params    hexutil.Bytes `json:"params"`    // abi.encode(Params)
-	Funding   hexutil.Bytes `json:"funding"`   // abi.encode(Funding[])
+	Channel   uint64        `json:"channel"`   // index of the channel
 	TopUps    hexutil.Bytes `json:"topUps"`    // abi.encode(TopUp[])
 	State     hexutil.Bytes `json:"state"`     // the genesis input for onGenesis
 	Seq       common.Hash   `json:"seq"`       //
-	Event     hexutil.Bytes `json:"event"`     // abi.encode(Event) for onEvent
+	Event     hexutil.Bytes `json:"entry"`     // abi.encode(Event) for onEvent
 	Number    common.Hash   `json:"number"`    // the index for onTopUp, the time for onTimeout
 	Status    uint8         `json:"status"`    //
-	Output    hexutil.Bytes `json:"output"`    // the state, or abi.encode(Effect[]) for onEffects
+	Output    hexutil.Bytes `json:"output"`    // abi.encode(Effect[]) for onEffects
 	StateHash common.Hash   `json:"stateHash"` // zero for onEffects and for a genesis that is rejected
+}
+
+// onChainChannel is a channel by its encodings.
+type onChainChannel struct {
+	Params  hexutil.Bytes `json:"params"`
+	Funding hexutil.Bytes `json:"funding"`
 }
 
 func tuple(typ string, components ...abi.ArgumentMarshaling) abi.Arguments {
@@ -145,11 +150,28 @@ type puppeteer struct {
 	module  *derivation.Module
 	params  *channel.Params
 	funding channel.Funding
-	cases   []onChainCase
+	all     *onChainCases
 }
 
-func newPuppeteer(t *testing.T, prefix string, m *derivation.Module, shape channel.Shape) *puppeteer {
-	p := &puppeteer{t: t, prefix: prefix, module: m}
+// onChainCases collects them; a channel is listed once.
+type onChainCases struct {
+	channels []onChainChannel
+	cases    []onChainCase
+}
+
+func (a *onChainCases) channel(params *channel.Params, funding channel.Funding) uint64 {
+	c := onChainChannel{params.Encode(), funding.Encode()}
+	for i := len(a.channels) - 1; i >= 0; i-- {
+		if bytes.Equal(a.channels[i].Params, c.Params) {
+			return uint64(i)
+		}
+	}
+	a.channels = append(a.channels, c)
+	return uint64(len(a.channels) - 1)
+}
+
+func newPuppeteer(t *testing.T, all *onChainCases, prefix string, m *derivation.Module, shape channel.Shape) *puppeteer {
+	p := &puppeteer{t: t, prefix: prefix, module: m, all: all}
 	p.funding = channel.Funding{}
 	for a := range shape.Assets {
 		stake := channel.Stake{Asset: common.Address{19: byte(a)}}
@@ -180,7 +202,7 @@ func (p *puppeteer) rules(topUps []channel.TopUp) *channel.Rules {
 
 func (p *puppeteer) add(c onChainCase, topUps []channel.TopUp, before []byte, after *channel.State, v channel.Verdict, want channel.Status) {
 	require.Equal(p.t, want, v.Status, "%s: %s", c.Name, v.Text())
-	c.Name, c.Params, c.Funding, c.TopUps = p.prefix+c.Name, p.params.Encode(), p.funding.Encode(), encodeTopUps(p.t, topUps)
+	c.Name, c.Channel, c.TopUps = p.prefix+c.Name, p.all.channel(p.params, p.funding), encodeTopUps(p.t, topUps)
 	c.Status, c.State = uint8(v.Status), before
 	if c.State == nil {
 		c.State = hexutil.Bytes{}
@@ -190,15 +212,16 @@ func (p *puppeteer) add(c onChainCase, topUps []channel.TopUp, before []byte, af
 	}
 	switch {
 	case after != nil:
-		c.Output, c.StateHash = after.Bytes(), after.Hash()
+		c.StateHash = after.Hash()
 	case c.Kind == onEvent || c.Kind == onTopUp || c.Kind == onTimeout: // the state stays
 		s, err := channel.DecodeState(before, channel.ShapeOf(p.params, p.funding))
 		require.NoError(p.t, err)
-		c.Output, c.StateHash = before, s.Hash()
-	case c.Output == nil:
+		c.StateHash = s.Hash()
+	}
+	if c.Output == nil {
 		c.Output = hexutil.Bytes{}
 	}
-	p.cases = append(p.cases, c)
+	p.all.cases = append(p.all.cases, c)
 }
 
 func (p *puppeteer) genesis(name string, input []byte, want channel.Status) *channel.State {
@@ -297,11 +320,9 @@ func TestC2_OnChainDelta(t *testing.T) {
 		return m
 	}
 	strict, sparse := load(false), load(true)
-	var all []*puppeteer
+	all := new(onChainCases)
 	begin := func(prefix string, m *derivation.Module, shape channel.Shape) *puppeteer {
-		p := newPuppeteer(t, prefix+": ", m, shape)
-		all = append(all, p)
-		return p
+		return newPuppeteer(t, all, prefix+": ", m, shape)
 	}
 	genesisCases(begin("genesis", strict, commonShape))
 	eventCases(begin("event", strict, commonShape))
@@ -315,19 +336,16 @@ func TestC2_OnChainDelta(t *testing.T) {
 		shapeCases(begin(fmt.Sprintf("%d participants, %d beneficiaries, %d assets", shape.Participants, shape.Beneficiaries, shape.Assets), strict, shape))
 	}
 
-	var cases []onChainCase
 	seen := map[channel.Status]bool{}
-	for _, p := range all {
-		for _, c := range p.cases {
-			seen[channel.Status(c.Status)] = true
-			cases = append(cases, c)
-		}
+	for _, c := range all.cases {
+		seen[channel.Status(c.Status)] = true
 	}
 	for s := channel.Accepted; s <= channel.RejectedSums; s++ {
 		require.True(t, seen[s], "no case of status %d", s)
 	}
-	t.Logf("%d cases", len(cases))
+	t.Logf("%d cases in %d channels", len(all.cases), len(all.channels))
 	onChainFile(t, "delta.json", map[string]any{
-		"modules": []onChainModule{onChainModuleOf("puppet", strict), onChainModuleOf("sparse puppet", sparse)}, "cases": cases,
+		"modules":  []onChainModule{onChainModuleOf("puppet", strict), onChainModuleOf("sparse puppet", sparse)},
+		"channels": all.channels, "cases": all.cases,
 	})
 }
