@@ -53,7 +53,7 @@ contract MudLayoutTest is Test {
         if (kind == SchemaType.BYTES20) return abi.decode(b, (bytes20)) == word;
         if (kind == SchemaType.BYTES32) return true;
         if (kind == SchemaType.BOOL) return abi.decode(b, (bool)) || word == 0;
-        if (kind == SchemaType.ADDRESS) return uint160(abi.decode(b, (address))) == uint256(word);
+        if (kind == SchemaType.ADDRESS) return abi.decode(b, (address)) == address(uint160(uint256(word)));
         uint256 bits = (uint256(uint8(kind)) % 32 + 1) * 8;
         if (kind < SchemaType.INT8) return uint256(word) <= type(uint256).max >> (256 - bits);
         if (kind < SchemaType.BYTES1) {
