@@ -160,6 +160,18 @@ func events(meta string, bodies map[string]func(*types.Log) (Body, error)) map[c
 	return out
 }
 
+// ChunkPublishedTopic selects the chunks of journals in a log filter; channel and publisher are the next two topics.
+var ChunkPublishedTopic = publicationsTopic("ChunkPublished")
+
+func publicationsTopic(name string) common.Hash {
+	for id, d := range factEvents.publications {
+		if d.event.Name == name {
+			return id
+		}
+	}
+	panic("no event " + name) // a constant of this package is misspelt
+}
+
 // Topics selects all facts in a log filter.
 func Topics() [][]common.Hash {
 	var first []common.Hash

@@ -122,6 +122,11 @@ func (s *Submitter) send(f *flight, j *job, answers chan<- sent) (early bool, er
 	if err := s.waitForPool(); err != nil {
 		return false, err
 	}
+	if len(f.jobs) == 0 {
+		if err := s.closeGap(); err != nil {
+			return false, err
+		}
+	}
 	gas, err := s.simulate(j)
 	var revert *RevertError
 	switch {
@@ -173,6 +178,42 @@ func (s *Submitter) waitForPool() error {
 		s.log.Warn("transactions of a previous process are not mined, replacing them", "count", pending-mined)
 	}
 	s.poolClear = true
+	return nil
+}
+
+func (s *Submitter) sentNonce(n uint64) {
+	for {
+		next := s.nextNonce.Load()
+		if n < next || s.nextNonce.CompareAndSwap(next, n+1) {
+			return
+		}
+	}
+}
+
+// closeGap has the manager count nonces anew when transactions that were mined are neither in the chain nor in the pool any more: a
+// reorganisation took them, and what is sent behind the gap would wait there for ever.
+func (s *Submitter) closeGap() error {
+	next := s.nextNonce.Load()
+	if next == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, s.chain.cfg.RequestTimeout)
+	defer cancel()
+	pending, err := s.chain.eth.PendingNonceAt(ctx, s.from)
+	if err != nil {
+		return s.chain.failed("nonce", "nonce", err)
+	}
+	if pending >= next {
+		return nil
+	}
+	s.log.Warn("transactions that were sent are gone, as after a reorganisation: counting nonces anew", "next", next, "now", pending)
+	fresh, err := s.newManager()
+	if err != nil {
+		return err
+	}
+	s.mgr.Close()
+	s.mgr = fresh
+	s.nextNonce.Store(pending)
 	return nil
 }
 
@@ -314,8 +355,12 @@ type jobKey struct{}
 type recordingBackend struct {
 	txmgr.ETHBackend
 	timeout   time.Duration
-	published func() // called when the pool took a job's transaction
+	published func()       // called when the pool took a job's transaction
+	nonce     func(uint64) // called with that of every transaction that leaves
 }
+
+// Close leaves the connection open: it outlives the manager.
+func (b *recordingBackend) Close() {}
 
 // CallContract answers the manager's own simulation. The Submitter has simulated the call already; the manager would take a
 // refusal for a fault of the node and repeat it for a minute.
@@ -333,6 +378,7 @@ func (b *recordingBackend) SendTransaction(ctx context.Context, tx *types.Transa
 	if isJob {
 		j.sending(tx.Hash())
 	}
+	b.nonce(tx.Nonce())
 	answered, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.timeout)
 	defer cancel()
 	err := b.ETHBackend.SendTransaction(answered, tx)

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum-optimism/optimism/op-service/txmgr"
@@ -105,7 +106,7 @@ var (
 type Submitter struct {
 	chain   *Chain
 	cfg     SubmitterConfig
-	mgr     *txmgr.SimpleTxManager
+	from    common.Address
 	log     log.Logger
 	results chan Result
 
@@ -114,8 +115,14 @@ type Submitter struct {
 	wake   chan struct{} // there is something to do
 	done   chan struct{} // the loop has ended, results is closed
 
-	started   time.Time
-	poolClear bool // nothing of a previous process is in the pool; used by the loop only
+	started time.Time
+	// Used by the loop only, and by Close after it.
+	mgr        *txmgr.SimpleTxManager
+	newManager func() (*txmgr.SimpleTxManager, error)
+	backend    txmgr.ETHBackend
+	poolClear  bool // nothing of a previous process is in the pool
+
+	nextNonce atomic.Uint64 // behind the highest that was sent
 
 	mu      sync.Mutex
 	waiting []*job          // in the order of Submit
@@ -180,18 +187,28 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 		chain: chain, cfg: cfg, results: make(chan Result, cfg.QueueSize), ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1),
 		done: make(chan struct{}), ids: make(map[string]bool), started: time.Now(),
 	}
-	txCfg.Backend = &recordingBackend{txCfg.Backend, chain.cfg.RequestTimeout, s.signal}
-	if s.mgr, err = txmgr.NewSimpleTxManagerFromConfig("op-channels", chain.log, cfg.Metrics, txCfg); err != nil {
-		cancel()
-		return nil, fmt.Errorf("transaction manager: %w", err)
+	s.backend = txCfg.Backend
+	txCfg.Backend = &recordingBackend{txCfg.Backend, chain.cfg.RequestTimeout, s.signal, s.sentNonce}
+	s.newManager = func() (*txmgr.SimpleTxManager, error) {
+		m, err := txmgr.NewSimpleTxManagerFromConfig("op-channels", chain.log, cfg.Metrics, txCfg)
+		if err != nil {
+			return nil, fmt.Errorf("transaction manager: %w", err)
+		}
+		return m, nil
 	}
-	s.log = chain.log.New("from", s.mgr.From())
+	if s.mgr, err = s.newManager(); err != nil {
+		cancel()
+		s.backend.Close()
+		return nil, err
+	}
+	s.from = s.mgr.From()
+	s.log = chain.log.New("from", s.from)
 	go s.run()
 	return s, nil
 }
 
 // From is the account that sends.
-func (s *Submitter) From() common.Address { return s.mgr.From() }
+func (s *Submitter) From() common.Address { return s.from }
 
 // Results gives one Result per accepted Request, in the order in which they end. It is closed by Close.
 func (s *Submitter) Results() <-chan Result { return s.results }
@@ -252,7 +269,10 @@ func (s *Submitter) Close(ctx context.Context) error {
 	s.closing = true
 	s.signal()
 	s.mu.Unlock()
-	defer s.mgr.Close()
+	defer func() {
+		s.mgr.Close()
+		s.backend.Close()
+	}()
 	defer s.cancel()
 	select {
 	case <-s.done:

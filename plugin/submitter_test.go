@@ -388,6 +388,36 @@ func TestF7_KeyUsedElsewhere(t *testing.T) {
 	require.EqualValues(t, 18, nonce)
 }
 
+// TestA12_SendsAgainAfterItsTransactionsWereReorganisedAway: the chain forgets what was mined, and the pool does not bring it back.
+func TestA12_SendsAgainAfterItsTransactionsWereReorganisedAway(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	n := startChain(t, anvil.Options{})
+	emitter := deploy(t, n, emitterCode)
+	c := dial(t, testConfig(n.URL()))
+	s := newSubmitter(t, c, submitterConfig(0))
+	before, err := c.Client().BlockNumber(ctx)
+	require.NoError(t, err)
+	first, err := c.Client().NonceAt(ctx, s.From(), nil)
+	require.NoError(t, err)
+	for round := range 2 {
+		for i := range 3 {
+			require.NoError(t, s.Submit(plugin.Request{ID: fmt.Sprint(round, i), To: emitter, Data: word(uint64(i))}))
+		}
+		for range 3 {
+			require.NoError(t, result(t, s).Err)
+		}
+		nonce, err := c.Client().NonceAt(ctx, s.From(), nil)
+		require.NoError(t, err)
+		require.EqualValues(t, first+3, nonce)
+		if round == 0 {
+			head, err := c.Client().BlockNumber(ctx)
+			require.NoError(t, err)
+			require.NoError(t, n.Rollback(ctx, head-before))
+		}
+	}
+}
+
 func TestSubmitterRefusesBadSettings(t *testing.T) {
 	t.Parallel()
 	n := startChain(t, anvil.Options{})

@@ -106,6 +106,23 @@ func (c *Checker) apply(e channel.Entry) (*channel.State, channel.Verdict) {
 	return c.rules.ApplyTopUp(c.state, uint64(c.next))
 }
 
+// Progress is how far a Checker came, to go on later without the journal in memory.
+type Progress struct {
+	Next  uint64
+	State *channel.State // after leaf Next − 1; nil at the beginning
+}
+
+// Progress is how far the checker is.
+func (c *Checker) Progress() Progress { return Progress{uint64(c.next), c.state} }
+
+// Resume goes on where another Checker of the same journal, under the same rules, was.
+func (c *Checker) Resume(p Progress) {
+	if p.State == nil || p.Next == 0 || p.Next > c.seq+1 {
+		return
+	}
+	c.next, c.state, c.hash = int(p.Next), p.State, p.State.Hash()
+}
+
 // Check derives a whole journal. The fault is nil when every leaf is right.
 func Check(ctx context.Context, r *channel.Rules, j *Journal, u channel.Update) (*Fault, error) {
 	c, err := NewChecker(r, j, u)

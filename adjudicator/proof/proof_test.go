@@ -286,6 +286,37 @@ func TestAttack18_AnotherJournalSaysNothing(t *testing.T) {
 	})
 }
 
+// TestCheckerResumesWhereItWas: a journal that was put aside is found wrong at the same leaf, with the same proof.
+func TestCheckerResumesWhereItWas(t *testing.T) {
+	seeds(t, 10, func(t *testing.T, random *rand.Rand) {
+		p := play(t, random, 5+random.IntN(20), false)
+		last := len(p.journal.Leaves) - 1
+		forged := p.forge(func(j *proof.Journal) { j.Leaves[last].StateHash[0]++ })
+		whole, err := proof.NewChecker(forged.rules, forged.journal, forged.update)
+		require.NoError(t, err)
+		for !whole.Step() {
+		}
+		want, err := whole.Witness()
+		require.NoError(t, err)
+		var at proof.Progress
+		for steps := 0; ; steps++ {
+			c, err := proof.NewChecker(forged.rules, forged.journal, forged.update)
+			require.NoError(t, err)
+			c.Resume(at)
+			require.EqualValues(t, steps, c.Next())
+			if !c.Step() {
+				at = c.Progress()
+				continue
+			}
+			require.Equal(t, whole.Fault(), c.Fault())
+			got, err := c.Witness()
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+			return
+		}
+	})
+}
+
 func TestCheckEndsWithItsContext(t *testing.T) {
 	p := play(t, rand.New(rand.NewPCG(1, 1)), 10, false)
 	ctx, cancel := context.WithCancel(t.Context())
