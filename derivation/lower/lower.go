@@ -190,7 +190,7 @@ func (l *lowering) skipped(in *wasm.Instr) bool {
 
 func (l *lowering) instr(in *wasm.Instr) {
 	if !l.dead {
-		l.charge(meter.Weight(in.Op) + meter.Unwound(l.unwound))
+		l.charge(meter.Charge(in, l.unwound, uint32(len(l.blocks)-1)))
 	}
 	switch in.Op {
 	case wasm.OpBlock, wasm.OpLoop, wasm.OpIf, wasm.OpElse, wasm.OpEnd:

@@ -24,11 +24,11 @@ func (m *Machine) host(n uint16) bool {
 	params := len(wasm.Host[lower.HostNames[n]].Params)
 	m.sp -= params
 	ptr, size := uint64(uint32(m.stack[m.sp])), uint64(uint32(m.stack[m.sp+1]))
-	rate := uint64(meter.NoticeWord)
+	base, rate := uint64(meter.HostCall), uint64(meter.NoticeWord)
 	if n == hostKeccak {
-		rate = meter.HashWord
+		base, rate = meter.HashCall, meter.HashWord
 	}
-	if !m.charge(meter.HostCall + rate*((size+31)/32)) {
+	if !m.charge(base + rate*((size+31)/32)) {
 		return false
 	}
 	if ptr+size > uint64(len(m.memory)) {
@@ -118,7 +118,7 @@ func (m *Machine) grow(pages uint64) (old uint64, ok bool) {
 	if old+pages > uint64(m.maxPages) {
 		return 0xffffffff, true
 	}
-	if !m.charge(meter.GrowPage * pages) {
+	if !m.charge(meter.GrowPage * (old + pages)) {
 		return 0, false
 	}
 	if pages > 0 {

@@ -133,7 +133,7 @@ func (c *code) body(in *wasm.Instructions, f *wasm.Function, entry uint64) error
 				continue
 			}
 		}
-		cost += Weight(i.Op) + Unwound(unwound)
+		cost += Charge(i, unwound, nesting)
 		switch i.Op {
 		case wasm.OpNop:
 		case wasm.OpBlock:

@@ -160,11 +160,11 @@ func (w *rewriter) add(typ uint32, locals []wasm.ValueType, instructions []byte)
 func (w *rewriter) addHost(i uint32, im wasm.Import) {
 	params := len(w.m.Types[im.Type].Params)
 	c := &code{w: w, fuelLocal: uint32(params)}
-	rate := int64(NoticeWord)
+	base, rate := int64(HostCall), int64(NoticeWord)
 	if im.Name == "keccak256" {
-		rate = HashWord
+		base, rate = HashCall, HashWord
 	}
-	c.chargeWords(HostCall, rate, 1) // every host function has its length second
+	c.chargeWords(base, rate, 1) // every host function has its length second
 	for p := range params {
 		c.local(wasm.OpLocalGet, uint32(p))
 	}
@@ -199,8 +199,10 @@ func (w *rewriter) addGrow() {
 	c.constant(int64(w.maxPages))
 	c.b = append(c.b, opI64GtU, byte(wasm.OpIf), 0x40, byte(wasm.OpI32Const), 0x7f, byte(wasm.OpReturn), byte(wasm.OpEnd))
 	c.charge(func() {
+		c.b = append(c.b, byte(wasm.OpMemorySize), 0, byte(wasm.OpI64ExtendU))
 		c.local(wasm.OpLocalGet, 0)
 		c.op(wasm.OpI64ExtendU)
+		c.b = append(c.b, opI64Add)
 		c.constant(GrowPage)
 		c.b = append(c.b, opI64Mul)
 	})

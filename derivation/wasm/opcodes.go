@@ -31,14 +31,17 @@ const (
 	OpGlobalGet    Opcode = 0x23
 	OpGlobalSet    Opcode = 0x24
 	OpI32Load      Opcode = 0x28
+	OpI32Store     Opcode = 0x36
 	OpI64Store32   Opcode = 0x3e
 	OpMemorySize   Opcode = 0x3f
 	OpMemoryGrow   Opcode = 0x40
 	OpI32Const     Opcode = 0x41
 	OpI64Const     Opcode = 0x42
 	OpI32Eqz       Opcode = 0x45
+	OpI64Eqz       Opcode = 0x50
 	OpI64GeU       Opcode = 0x5a
 	OpI32Clz       Opcode = 0x67
+	OpI64Clz       Opcode = 0x79
 	OpI64Rotr      Opcode = 0x8a
 	OpI32WrapI64   Opcode = 0xa7
 	OpI64ExtendS   Opcode = 0xac

@@ -1,0 +1,2 @@
+// Package evm generates the contract that executes modules.
+package evm
