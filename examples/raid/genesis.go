@@ -85,6 +85,8 @@ func (g Genesis) checkTicket() error {
 		return fmt.Errorf("%w: a ticket is for a World, and there is none", ErrTicket)
 	case t.World != g.World || t.NamespaceID != g.NamespaceID:
 		return fmt.Errorf("%w: it is for namespace %s of World %s", ErrTicket, t.NamespaceID, t.World)
+	case g.NamespaceID != NamespaceID(g.namespace()):
+		return fmt.Errorf("%w: %s is not the id of a namespace", ErrTicket, g.NamespaceID)
 	case t.ConfigHash != DungeonConfigHash(g.Dungeon):
 		return fmt.Errorf("%w: it is for another dungeon than %d", ErrTicket, g.Dungeon)
 	case SnapshotHash(t.World, &t.Block, g.Records) != t.Snapshot:
@@ -97,6 +99,8 @@ func (g Genesis) checkTicket() error {
 	return err
 }
 
+func (g Genesis) namespace() [14]byte { return [14]byte(g.NamespaceID[2:16]) }
+
 // checkRecords: the snapshot has the records of TicketKeys for some party, in their order.
 func (g Genesis) checkRecords() error {
 	var owners []common.Address
@@ -107,7 +111,7 @@ func (g Genesis) checkRecords() error {
 		owners = append(owners, common.Address(g.Records[i].Key[0][12:]))
 	}
 	owners = append(owners, common.Address{}) // the keeper's seat counts not
-	keys, err := TicketKeys([14]byte(g.NamespaceID[2:16]), g.Dungeon, owners, len(owners)-1)
+	keys, err := TicketKeys(g.namespace(), g.Dungeon, owners, len(owners)-1)
 	if err != nil {
 		return err
 	}

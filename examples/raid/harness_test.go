@@ -22,7 +22,6 @@ type host struct {
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 	reason   string
-	allocate func(size uint32) // sees each size of memory after a call, when set
 }
 
 func newHost(tb testing.TB) *host {
@@ -67,9 +66,6 @@ func (h *host) call(name string, inputs ...[]byte) channel.Result {
 		args = append(args, r[0], uint64(len(in)))
 	}
 	r, err := m.ExportedFunction(name).Call(ctx, args...)
-	if h.allocate != nil {
-		h.allocate(m.Memory().Size())
-	}
 	switch {
 	case errors.Is(err, errReject):
 		return channel.Result{Status: channel.RejectedByModule, Reason: h.reason}
@@ -98,12 +94,20 @@ type setup struct {
 	assets        int
 	config        Config
 	noWorld       bool
+	owners        func(seat int) common.Address    // by default all different
 	loot          func(seat int, item Item) uint32 // what owners have in the World; set: the channel is played for a ticket
 	stake         func(asset, seat int) uint64     // by default odd amounts, so that nothing divides
 }
 
 func owner(seat int) common.Address {
 	return common.BigToAddress(uint256.NewInt(uint64(0xA000 + seat)).ToBig())
+}
+
+func (s setup) owner(seat int) common.Address {
+	if s.owners != nil {
+		return s.owners(seat)
+	}
+	return owner(seat)
 }
 
 func address(n uint64) common.Address { return common.BigToAddress(uint256.NewInt(n).ToBig()) }
@@ -126,9 +130,9 @@ func (s setup) genesis(tb testing.TB, m channel.Module) Genesis {
 	g.Dungeon, g.Records = testDungeon, []Record{dungeon}
 	var owners []common.Address
 	for seat := range s.heroes + 1 {
-		owners = append(owners, owner(seat))
+		owners = append(owners, s.owner(seat))
 		for item := Potion; item <= Shield && seat != s.keeper; item++ {
-			g.Records = append(g.Records, LootRecord(Namespace, owner(seat), item, s.loot(seat, item)))
+			g.Records = append(g.Records, LootRecord(Namespace, s.owner(seat), item, s.loot(seat, item)))
 		}
 	}
 	g.Ticket = &Ticket{
@@ -151,12 +155,17 @@ func (s setup) input(tb testing.TB, m channel.Module) []byte {
 }
 
 func (s setup) rules(tb testing.TB, h channel.Module) *channel.Rules {
+	return s.rulesOf(tb, h, s.input(tb, h))
+}
+
+// rulesOf are the rules for any genesis input.
+func (s setup) rulesOf(tb testing.TB, h channel.Module, input []byte) *channel.Rules {
 	p := &channel.Params{
 		ChainID: *uint256.NewInt(31337), Adjudicator: address(0xAD), Nonce: 7, Window: 3600, ForceQuota: MaxEvents,
 		Sequencer: uint8(s.keeper), ModuleHash: h.Manifest().Hash(), FundingDeadline: 1_800_000_000,
 	}
 	for i := range s.heroes + 1 {
-		p.Participants = append(p.Participants, channel.Participant{Signer: address(uint64(0x100 + i)), Owner: owner(i)})
+		p.Participants = append(p.Participants, channel.Participant{Signer: address(uint64(0x100 + i)), Owner: s.owner(i)})
 	}
 	for i := range s.beneficiaries {
 		p.Beneficiaries = append(p.Beneficiaries, address(uint64(0xB000+i)))
@@ -174,7 +183,7 @@ func (s setup) rules(tb testing.TB, h channel.Module) *channel.Rules {
 		f = append(f, st)
 	}
 	p.FundingHash = f.Hash()
-	p.GenesisHash = crypto.Keccak256Hash(s.input(tb, h))
+	p.GenesisHash = crypto.Keccak256Hash(input)
 	r, err := channel.NewRules(p, f, h)
 	require.NoError(tb, err)
 	return r
