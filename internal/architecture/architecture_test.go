@@ -45,12 +45,13 @@ var below = map[string][]string{
 
 // inTests are imports that only tests of a folder may make beside those.
 var inTests = map[string][]string{
-	"adjudicator": {"plugin/anvil"},           // a real chain
-	"mudbridge":   {"plugin/anvil"},           // a real World
-	"derivation":  {"examples"},               // real modules
-	"sidecar":     {"examples"},               // real modules
-	"sdk":         {"derivation", "examples"}, // what is built is run
-	"contracts":   {"channel", "e2e"},         // vectors
+	"adjudicator": {"plugin/anvil"},              // a real chain
+	"mudbridge":   {"plugin/anvil"},              // a real World
+	"derivation":  {"examples"},                  // real modules
+	"sidecar":     {"examples"},                  // real modules
+	"sdk":         {"derivation", "examples"},    // what is built is run
+	"contracts":   {"channel", "e2e"},            // vectors
+	"examples":    {"plugin/anvil", "mudbridge"}, // a real World
 }
 
 // pure are the folders without I/O, clock, goroutine and logger, and calm is all that they may import from elsewhere.
