@@ -143,8 +143,10 @@ func TestC3_WorldOnAnvil(t *testing.T) {
 	reader := mudbridge.NewReader(w.client, w.World)
 
 	t.Run("schemas are those of mud.config.ts", func(t *testing.T) {
-		require.Len(t, w.Tables, 2)
-		for label, want := range map[string]string{"RaidResult": "(address)(uint32,uint32,uint64,uint64)", "Loot": "(address,uint32)(uint32)"} {
+		require.Len(t, w.Tables, 3)
+		for label, want := range map[string]string{
+			"Dungeon": "(uint32)(uint8,bytes)", "RaidResult": "(address)(uint32,uint32,uint64,uint64)", "Loot": "(address,uint32)(uint32)",
+		} {
 			id, err := mudbridge.TableID("raid__" + label)
 			require.NoError(t, err)
 			registered, err := reader.Table(w.ctx, id)

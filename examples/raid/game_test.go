@@ -92,16 +92,30 @@ func TestR6_RaidIsDeterministic(t *testing.T) {
 	}
 }
 
-// Each call starts from the same memory and stays small.
-func TestR6_MemoryStaysWithinTheLimit(t *testing.T) {
+// Each call starts from the same memory. One page, which is all that there is, does for the largest parties and the longest
+// inputs: what is too long to mean anything is refused, and does not trap.
+func TestR6_OnePageIsEnough(t *testing.T) {
 	h := newHost(t)
-	var most uint32
-	h.allocate = func(size uint32) { most = max(most, size) }
-	g := newGame(t, h, setup{heroes: 15, assets: 8, beneficiaries: 8, config: DefaultConfig()}, 1)
-	g.finish()
-	_, v := g.rules.Effects(g.state)
-	require.NoError(t, v.Err())
-	require.Equal(t, uint32(1<<16), most, "one page does for the largest party")
+	config := Config{MaxRounds: maxRounds}
+	for range maxRooms {
+		config.Rooms = append(config.Rooms, Room{Kind: Rat, HP: 4, Attack: 1, Item: Potion})
+	}
+	for _, s := range []setup{
+		{heroes: 15, assets: 8, beneficiaries: 8, config: config},
+		{heroes: MaxTicketHeroes, assets: 8, beneficiaries: 8, config: config, loot: func(int, Item) uint32 { return 9 }},
+	} {
+		input := s.input(t, h)
+		input = append(input, make([]byte, channel.MaxGenesis-len(input))...)
+		require.Equal(t, channel.RejectedByModule, genesis(t, s.rules(t, h), input).Status)
+		g := newGame(t, h, s, 1)
+		for again := true; again; again = g.step() {
+			v := g.try(1, append(Attack(), make([]byte, channel.MaxPayload-len(Attack()))...))
+			require.Contains(t, []channel.Status{channel.RejectedByModule, channel.RejectedTerminal}, v.Status, v.Text())
+		}
+		require.True(t, g.state.Header.Terminal)
+		_, v := g.rules.Effects(g.state)
+		require.NoError(t, v.Err())
+	}
 }
 
 func TestU1_Story(t *testing.T) {

@@ -2,11 +2,13 @@ package raid
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/evmts/channels/channel"
 	"github.com/vmihailenco/msgpack/v5"
 )
 
@@ -85,20 +87,28 @@ func (g Genesis) checkTicket() error {
 		return fmt.Errorf("%w: a ticket is for a World, and there is none", ErrTicket)
 	case t.World != g.World || t.NamespaceID != g.NamespaceID:
 		return fmt.Errorf("%w: it is for namespace %s of World %s", ErrTicket, t.NamespaceID, t.World)
+	case g.NamespaceID != NamespaceID(g.namespace()):
+		return fmt.Errorf("%w: %s is not the id of a namespace", ErrTicket, g.NamespaceID)
 	case t.ConfigHash != DungeonConfigHash(g.Dungeon):
 		return fmt.Errorf("%w: it is for another dungeon than %d", ErrTicket, g.Dungeon)
 	case SnapshotHash(t.World, &t.Block, g.Records) != t.Snapshot:
 		return fmt.Errorf("%w: the records are not those of its snapshot; take them from the log of Tickets.enter", ErrTicket)
 	}
-	if err := g.checkRecords(); err != nil {
-		return err
-	}
-	_, err := DecodeDungeon(g.Records[0])
-	return err
+	return g.checkRecords()
 }
 
-// checkRecords: the snapshot has the records of TicketKeys for some party, in their order.
+func (g Genesis) namespace() [14]byte { return [14]byte(g.NamespaceID[2:16]) }
+
+// checkRecords builds the records of TicketKeys from the amounts and rooms of the given ones, as the module does, and sees
+// whether the snapshot is of these.
 func (g Genesis) checkRecords() error {
+	if len(g.Records) == 0 {
+		return fmt.Errorf("%w: there are no records; enter with the keys of TicketKeys", ErrTicket)
+	}
+	dungeon, err := DecodeDungeon(g.Records[0])
+	if err != nil {
+		return err
+	}
 	var owners []common.Address
 	for i := 1; i < len(g.Records); i += int(Shield) {
 		if len(g.Records[i].Key) != 2 {
@@ -106,23 +116,30 @@ func (g Genesis) checkRecords() error {
 		}
 		owners = append(owners, common.Address(g.Records[i].Key[0][12:]))
 	}
-	owners = append(owners, common.Address{}) // the keeper's seat counts not
-	keys, err := TicketKeys([14]byte(g.NamespaceID[2:16]), g.Dungeon, owners, len(owners)-1)
+	owners = append(owners, common.Address{}) // the keeper's seat: no records
+	keys, err := TicketKeys(g.namespace(), g.Dungeon, owners, len(owners)-1)
 	if err != nil {
 		return err
 	}
-	for i, key := range keys {
-		if i >= len(g.Records) || len(keys) != len(g.Records) || key.ResourceID != g.Records[i].ResourceID || fmt.Sprint(key.Key) != fmt.Sprint(g.Records[i].Key) {
-			return fmt.Errorf("%w: the snapshot has not the records of TicketKeys", ErrTicket)
-		}
+	first, err := DungeonRecord(g.namespace(), g.Dungeon, dungeon)
+	if err != nil {
+		return err
+	}
+	want := []Record{first}
+	for i := 1; i < len(keys) && i < len(g.Records) && len(g.Records[i].StaticData) == 4; i++ {
+		owner, item := owners[(i-1)/int(Shield)], Item(1+(i-1)%int(Shield))
+		want = append(want, LootRecord(g.namespace(), owner, item, binary.BigEndian.Uint32(g.Records[i].StaticData)))
+	}
+	if len(want) != len(keys) || SnapshotHash(g.World, &g.Ticket.Block, want) != g.Ticket.Snapshot {
+		return fmt.Errorf("%w: the snapshot has not exactly the records of TicketKeys; enter with those", ErrTicket)
 	}
 	return nil
 }
 
 // DecodeGenesis reads what Input writes, and nothing else. It fails with ErrGenesis, ErrConfig or ErrTicket.
 func DecodeGenesis(input []byte) (Genesis, error) {
-	if len(input) < headOfGenesis {
-		return Genesis{}, fmt.Errorf("%w: %d bytes are too few", ErrGenesis, len(input))
+	if len(input) < headOfGenesis || len(input) > channel.MaxGenesis {
+		return Genesis{}, fmt.Errorf("%w: it has %d to %d bytes, not %d", ErrGenesis, headOfGenesis, channel.MaxGenesis, len(input))
 	}
 	g := Genesis{
 		Settlement: common.BytesToAddress(input[:32]), World: common.BytesToAddress(input[32:64]), NamespaceID: common.Hash(input[64:96]),

@@ -22,7 +22,6 @@ type host struct {
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 	reason   string
-	allocate func(size uint32) // sees each size of memory after a call, when set
 }
 
 func newHost(tb testing.TB) *host {
@@ -67,9 +66,6 @@ func (h *host) call(name string, inputs ...[]byte) channel.Result {
 		args = append(args, r[0], uint64(len(in)))
 	}
 	r, err := m.ExportedFunction(name).Call(ctx, args...)
-	if h.allocate != nil {
-		h.allocate(m.Memory().Size())
-	}
 	switch {
 	case errors.Is(err, errReject):
 		return channel.Result{Status: channel.RejectedByModule, Reason: h.reason}
@@ -98,30 +94,78 @@ type setup struct {
 	assets        int
 	config        Config
 	noWorld       bool
-	stake         func(asset, seat int) uint64 // by default odd amounts, so that nothing divides
+	owners        func(seat int) common.Address    // by default all different
+	loot          func(seat int, item Item) uint32 // what owners have in the World; set: the channel is played for a ticket
+	stake         func(asset, seat int) uint64     // by default odd amounts, so that nothing divides
 }
 
 func owner(seat int) common.Address {
 	return common.BigToAddress(uint256.NewInt(uint64(0xA000 + seat)).ToBig())
 }
 
+func (s setup) owner(seat int) common.Address {
+	if s.owners != nil {
+		return s.owners(seat)
+	}
+	return owner(seat)
+}
+
 func address(n uint64) common.Address { return common.BigToAddress(uint256.NewInt(n).ToBig()) }
 
-func (s setup) genesis() Genesis {
-	g := Genesis{Config: s.config}
+const testDungeon = 7
+
+var ticketSeed = crypto.Keccak256Hash([]byte("the hash of a later block"))
+
+func (s setup) genesis(tb testing.TB, m channel.Module) Genesis {
+	g := Genesis{}
 	if !s.noWorld {
 		g.Settlement, g.World, g.NamespaceID = address(0x5E), address(0x30), NamespaceID(Namespace)
 	}
+	if s.loot == nil {
+		g.Config = s.config
+		return g
+	}
+	dungeon, err := DungeonRecord(Namespace, testDungeon, s.config)
+	require.NoError(tb, err)
+	g.Dungeon, g.Records = testDungeon, []Record{dungeon}
+	var owners []common.Address
+	for seat := range s.heroes + 1 {
+		owners = append(owners, s.owner(seat))
+		for item := Potion; item <= Shield && seat != s.keeper; item++ {
+			g.Records = append(g.Records, LootRecord(Namespace, s.owner(seat), item, s.loot(seat, item)))
+		}
+	}
+	g.Ticket = &Ticket{
+		Number: *uint256.NewInt(3), World: g.World, NamespaceID: g.NamespaceID, ModuleHash: m.Manifest().Hash(),
+		ConfigHash: DungeonConfigHash(testDungeon), Revision: 2, Block: *uint256.NewInt(1234), OwnersHash: OwnersHash(owners), Seed: ticketSeed,
+	}
+	g.seal()
 	return g
 }
 
-func (s setup) rules(tb testing.TB, h *host) *channel.Rules {
+// seal makes the ticket one for the records of g, as Tickets.enter does.
+func (g *Genesis) seal() {
+	g.Ticket.Snapshot = SnapshotHash(g.Ticket.World, &g.Ticket.Block, g.Records)
+}
+
+func (s setup) input(tb testing.TB, m channel.Module) []byte {
+	input, err := s.genesis(tb, m).Input()
+	require.NoError(tb, err)
+	return input
+}
+
+func (s setup) rules(tb testing.TB, h channel.Module) *channel.Rules {
+	return s.rulesOf(tb, h, s.input(tb, h))
+}
+
+// rulesOf are the rules for any genesis input.
+func (s setup) rulesOf(tb testing.TB, h channel.Module, input []byte) *channel.Rules {
 	p := &channel.Params{
 		ChainID: *uint256.NewInt(31337), Adjudicator: address(0xAD), Nonce: 7, Window: 3600, ForceQuota: MaxEvents,
 		Sequencer: uint8(s.keeper), ModuleHash: h.Manifest().Hash(), FundingDeadline: 1_800_000_000,
 	}
 	for i := range s.heroes + 1 {
-		p.Participants = append(p.Participants, channel.Participant{Signer: address(uint64(0x100 + i)), Owner: owner(i)})
+		p.Participants = append(p.Participants, channel.Participant{Signer: address(uint64(0x100 + i)), Owner: s.owner(i)})
 	}
 	for i := range s.beneficiaries {
 		p.Beneficiaries = append(p.Beneficiaries, address(uint64(0xB000+i)))
@@ -139,8 +183,6 @@ func (s setup) rules(tb testing.TB, h *host) *channel.Rules {
 		f = append(f, st)
 	}
 	p.FundingHash = f.Hash()
-	input, err := s.genesis().Input()
-	require.NoError(tb, err)
 	p.GenesisHash = crypto.Keccak256Hash(input)
 	r, err := channel.NewRules(p, f, h)
 	require.NoError(tb, err)
@@ -169,12 +211,10 @@ type game struct {
 	story  []string
 }
 
-func newGame(tb testing.TB, h *host, s setup, seed uint64) *game {
+func newGame(tb testing.TB, h channel.Module, s setup, seed uint64) *game {
 	g := &game{tb: tb, rules: s.rules(tb, h)}
-	input, err := s.genesis().Input()
-	require.NoError(tb, err)
 	var v channel.Verdict
-	g.state, v = g.rules.Genesis(input)
+	g.state, v = g.rules.Genesis(s.input(tb, h))
 	require.NoError(tb, v.Err())
 	for i := range s.heroes + 1 {
 		g.bots = append(g.bots, NewBot(uint8(i), crypto.Keccak256Hash(fmt.Appendf(nil, "%d/%d", seed, i))))

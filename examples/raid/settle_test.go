@@ -116,10 +116,8 @@ func (g *game) restake(s setup, amount func(asset, seat int) uint256.Int) channe
 	rules, err := channel.NewRules(g.rules.Params, f, g.rules.Module)
 	require.NoError(g.tb, err)
 	g.rules = rules
-	input, err := s.genesis().Input()
-	require.NoError(g.tb, err)
 	var v channel.Verdict
-	g.state, v = rules.Genesis(input)
+	g.state, v = rules.Genesis(s.input(g.tb, rules.Module))
 	return v
 }
 

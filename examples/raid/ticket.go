@@ -174,6 +174,7 @@ var (
 	ticketArguments   = abi.Arguments{ticketType}
 	snapshotArguments = abi.Arguments{addressType, uintType, recordsType}
 	ownersArguments   = abi.Arguments{abiType("address[]")}
+	recordsArguments  = abi.Arguments{recordsType}
 	restArguments     = abi.Arguments{bytesType, ticketType, recordsType}
 )
 

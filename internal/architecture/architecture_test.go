@@ -57,6 +57,7 @@ var inTests = map[string][]string{
 	"sidecar":     {"examples"},                                                        // real modules
 	"sdk":         {"derivation", "examples"},                                          // what is built is run
 	"contracts":   {"channel", "e2e"},                                                  // vectors
+	"examples":    {"plugin/anvil", "mudbridge"},                                       // a real World
 }
 
 // pure are the folders without I/O, clock, goroutine and logger, and calm is all that they may import from elsewhere.

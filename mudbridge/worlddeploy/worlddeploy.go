@@ -74,8 +74,8 @@ func (t Table) Schema() (mudbridge.Table, error) {
 	return mudbridge.NewTable(t.TableID, key, value, t.KeyNames, t.FieldNames)
 }
 
-// Run deploys a World and waits until its tables are registered. It takes about two seconds on a chain that mines at
-// once, and four blocks on one that does not.
+// Run deploys a World and waits until its tables are registered and its first records written. It takes about two seconds
+// on a chain that mines at once, and five blocks on one that does not.
 func Run(ctx context.Context, c Config) (Deployment, error) {
 	node := c.Node
 	if node == "" {

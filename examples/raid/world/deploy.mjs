@@ -1,7 +1,10 @@
 #!/usr/bin/env node
 // Deploys a MUD World and registers the tables of mud.config.ts in it.
 //
-//   node deploy.mjs --rpc URL [--private-key HEX] [--salt HEX] [--config FILE] [--out FILE]
+//   node deploy.mjs --rpc URL [--private-key HEX] [--salt HEX] [--config FILE] [--records FILE] [--out FILE]
+//
+// --records names a JSON file of records to begin with, { <label of a table>: [{ <key or field>: value, … }, …] };
+// records.json beside this script goes with the configuration beside it.
 //
 // The key may come from the environment variable PRIVATE_KEY instead, which keeps it out of the process list.
 // Prints (and with --out writes) one JSON object:
@@ -23,7 +26,9 @@ import { loadConfig } from "@latticexyz/config/node";
 import { resourceToHex } from "@latticexyz/common";
 import { ensureContractsDeployed, ensureDeployer, getContractAddress } from "@latticexyz/common/internal";
 import {
+  encodeValueArgs,
   getKeySchema,
+  getKeyTuple,
   getSchemaTypes,
   getValueSchema,
   keySchemaToHex,
@@ -41,7 +46,7 @@ class UsageError extends Error {}
 function parseFlags() {
   const text = { type: "string" };
   try {
-    return parseArgs({ options: { rpc: text, "private-key": text, salt: text, config: text, out: text } }).values;
+    return parseArgs({ options: { rpc: text, "private-key": text, salt: text, config: text, records: text, out: text } }).values;
   } catch (error) {
     throw new UsageError(error.message);
   }
@@ -57,7 +62,18 @@ function readOptions() {
   // A random salt gives a new World every time; a fixed one gives the same address on every fresh chain.
   const salt = values.salt ?? `0x${randomBytes(32).toString("hex")}`;
   if (!isHex(salt)) throw new UsageError(`--salt is not hex: ${salt}`);
-  return { rpc: values.rpc, privateKey, salt, config: path.resolve(values.config ?? path.join(here, "mud.config.ts")), out: values.out };
+  const config = path.resolve(values.config ?? path.join(here, "mud.config.ts"));
+  const records = readRecords(values.records ?? (values.config ? undefined : path.join(here, "records.json")));
+  return { rpc: values.rpc, privateKey, salt, config, records, out: values.out };
+}
+
+function readRecords(file) {
+  if (file === undefined) return {};
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new UsageError(`--records: ${file} is not to be read (${error.message})`);
+  }
 }
 
 function artifact(name) {
@@ -75,6 +91,22 @@ function worldContracts(deployerAddress) {
   const initModule = contract("InitModule", systems.map(({ address }) => address));
   const factory = contract("WorldFactory", [initModule.address]);
   return { all: [...systems, initModule, factory], factory };
+}
+
+// The arguments of World.setRecord for each record to begin with.
+function encodeRecords(records, tables) {
+  return Object.entries(records).flatMap(([label, rows]) => {
+    const table = tables.find((table) => table.label === label);
+    if (!table) throw new UsageError(`--records: the configuration has no table ${label}`);
+    return rows.map((row) => {
+      try {
+        const { staticData, encodedLengths, dynamicData } = encodeValueArgs(getSchemaTypes(getValueSchema(table)), row);
+        return [table.tableId, getKeyTuple(table, row), staticData, encodedLengths, dynamicData];
+      } catch (error) {
+        throw new UsageError(`--records: ${JSON.stringify(row)} is no record of ${label} (${error.shortMessage ?? error.message})`);
+      }
+    });
+  });
 }
 
 function describeTable(table) {
@@ -128,6 +160,8 @@ async function main() {
     return factory;
   }
   const [config, factory] = await Promise.all([loadConfig(options.config), ensureFactory()]);
+  const tables = Object.values(config.namespaces).flatMap((namespace) => Object.values(namespace.tables));
+  const records = encodeRecords(options.records, tables);
 
   const [receipt] = await send(
     "deploying the World",
@@ -139,7 +173,6 @@ async function main() {
   const world = deployed.args.newContract;
 
   const { abi } = artifact("IBaseWorld");
-  const tables = Object.values(config.namespaces).flatMap((namespace) => Object.values(namespace.tables));
   const namespaces = [...new Set(tables.map(({ namespace }) => namespace))].filter((namespace) => namespace !== "");
   const namespaceId = (namespace) => resourceToHex({ type: "namespace", namespace, name: "" });
   await send(
@@ -155,6 +188,11 @@ async function main() {
       functionName: "registerTable",
       args: [table.tableId, table.fieldLayout, table.keySchema, table.valueSchema, table.keyNames, table.fieldNames],
     })),
+  );
+
+  await send(
+    "writing records",
+    records.map((args) => ({ to: world, abi, functionName: "setRecord", args })),
   );
 
   return {

@@ -91,7 +91,7 @@ export class Ticket {
     records.word(count + (DUNGEON_SIZE >> 5));
     const id = allocate(32);
     tableId(id, channel.namespace + 2, "Dungeon");
-    if (!same(dungeon, id, 32)) bail(SET);
+    if (!same(dungeon, id, 32) || records.uint(1 + count + (KEY >> 5)) != 1) bail(SET);
     const roomBytes = records.uint(1 + count + (ROOMS >> 5));
     const rooms = roomBytes / ROOM_SIZE;
     if (rooms * ROOM_SIZE != roomBytes || rooms == 0 || rooms > maxRooms) bail("the world has no such dungeon");
@@ -169,8 +169,9 @@ function checkConfig(channel: Channel, words: AbiReader, rest: usize, length: u3
   const raw = words.tail(0);
   const config = raw.bytes();
   const size = raw.uint(0);
-  const padded = 32 + ((size + 31) & ~31);
+  const padded: u32 = 32 + ((size + 31) & ~31);
   if (words.uint(RECORDS) != HEAD + padded || HEAD + padded > length) bail("the input is not encoded as it should be");
+  for (let i = size; i < padded - 32; i++) if (load<u8>(config + i) != 0) bail("the input is not encoded as it should be");
   const hash = allocate(32);
   keccak256(config, size, hash);
   if (!same(hash, channel.configHash, 32)) bail("configHash does not fit the configuration");
