@@ -32,6 +32,7 @@ type Service struct {
 	modules *derivation.Library
 	runtime *derivation.Engine
 	chain   *Link
+	guard   *guard
 	net     *p2p.Transport
 	engine  *Engine
 	rpc     *oprpc.Server
@@ -90,6 +91,11 @@ func (s *Service) Start(ctx context.Context) (err error) {
 		}
 	}()
 	s.chain.Start()
+	if c.Verify {
+		if s.guard, err = s.chain.Guard(registry, func(err error) { s.close(err) }); err != nil {
+			return err
+		}
+	}
 	if err := s.serve(registry); err != nil {
 		return err
 	}
@@ -139,6 +145,9 @@ func (s *Service) Stop(ctx context.Context) (err error) {
 	}
 	if s.net != nil {
 		note("p2p", s.net.Close(ctx))
+	}
+	if s.guard != nil {
+		note("verifier", s.guard.Close(ctx))
 	}
 	if s.chain != nil {
 		note("chain", s.chain.Close(ctx))

@@ -12,7 +12,7 @@
 //	64  hp of the monster (4)      68  zero (4)
 //	72  seed of the ticket (32)
 //	104 rooms · 8:   kind, attack, defence, item, hp per hero (2), gold (2)
-//	    seats · 80:  owner (20), class, gear, hp (2), action, target, bag (6 · 2), owned, brought,
+//	    seats · 92:  owner (20), class, gear, hp (2), action, target, bag (6 · 4), owned, brought,
 //	                 damage (4), healed (4), link (32)
 //	    length of all of it (2)
 package raid

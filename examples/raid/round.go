@@ -247,7 +247,7 @@ func (s *State) loot(room Room) []beat {
 		if !hero.Alive() {
 			continue
 		}
-		hero.Bag[Gold-1] += room.Gold
+		hero.Bag[Gold-1] += uint32(room.Gold)
 		finder--
 		if finder == 0 && room.Item != NoItem {
 			hero.Bag[room.Item-1]++

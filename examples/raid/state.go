@@ -1,6 +1,7 @@
 package raid
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,8 +17,9 @@ const (
 	version  = 2
 	headSize = 104
 	roomSize = 8
-	seatSize = 80
+	seatSize = 92
 	footSize = 2
+	bagAt    = 26 // in a seat
 )
 
 // Seat is one participant in the raid. The keeper's has an owner and a link only.
@@ -28,7 +30,7 @@ type Seat struct {
 	HP      uint16
 	Action  Action // chosen for this round
 	Target  uint8  // the seat that is healed, the item that is used
-	Bag     [itemCount]uint16
+	Bag     [itemCount]uint32
 	Owned   Pack // what the owner had in the World when the ticket was bought: the most that the hero may bring
 	Brought Pack // what the hero brought; it is in the Bag until it is used
 	Damage  uint32
@@ -78,7 +80,7 @@ func (s Seat) Net(i Item, outcome Outcome) int {
 }
 
 // Carries says how many of an item the hero has.
-func (s Seat) Carries(i Item) uint16 {
+func (s Seat) Carries(i Item) uint32 {
 	if i == NoItem || i > itemCount {
 		return 0
 	}
@@ -185,13 +187,13 @@ func decodeSeat(b []byte) (Seat, error) {
 	s := Seat{
 		Owner: common.Address(b[:20]), Class: Class(b[20]), Gear: b[21], HP: binary.LittleEndian.Uint16(b[22:]),
 		Action: Action(b[24]), Target: b[25],
-		Owned: decodePack(b[38]), Brought: decodePack(b[39]), Damage: binary.LittleEndian.Uint32(b[40:]), Healed: binary.LittleEndian.Uint32(b[44:]), Link: common.Hash(b[48:80]),
+		Owned: decodePack(b[50]), Brought: decodePack(b[51]), Damage: binary.LittleEndian.Uint32(b[52:]), Healed: binary.LittleEndian.Uint32(b[56:]), Link: common.Hash(b[60:92]),
 	}
 	if s.Class > Mage || s.Action > ActUse || s.HP > s.Class.MaxHP() {
 		return Seat{}, fmt.Errorf("%w: class %d, action %d, hp %d", ErrState, s.Class, s.Action, s.HP)
 	}
 	for i := range s.Bag {
-		s.Bag[i] = binary.LittleEndian.Uint16(b[26+2*i:])
+		s.Bag[i] = binary.LittleEndian.Uint32(b[bagAt+4*i:])
 	}
 	return s, nil
 }
@@ -238,4 +240,20 @@ func (s *State) clone() *State {
 	c.Rooms = append([]Room(nil), s.Rooms...)
 	c.Seats = append([]Seat(nil), s.Seats...)
 	return &c
+}
+
+// WithLoot is a State (header ‖ funds ‖ app) in which a hero carries so much of an item: what somebody would have to forge. It
+// fails with ErrState.
+func WithLoot(state []byte, seat int, item Item, amount uint32) ([]byte, error) {
+	s, err := Decode(state)
+	if err != nil {
+		return nil, err
+	}
+	if seat < 0 || seat >= len(s.Seats) || item == NoItem || item > itemCount {
+		return nil, fmt.Errorf("%w: seat %d cannot carry item %d", ErrState, seat, item)
+	}
+	forged := bytes.Clone(state)
+	fromEnd := footSize + (len(s.Seats)-seat)*seatSize - bagAt - 4*int(item-1)
+	binary.LittleEndian.PutUint32(forged[len(forged)-fromEnd:], amount)
+	return forged, nil
 }

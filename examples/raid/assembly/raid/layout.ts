@@ -28,18 +28,18 @@ const TICKET_SEED = 72;
 export const ROOM_SIZE: u32 = 8;
 
 // One seat.
-export const SEAT_SIZE: u32 = 80;
+export const SEAT_SIZE: u32 = 92;
 const CLASS = 20;
 const GEAR = 21;
 const HP = 22;
 const ACTION = 24;
 const TARGET = 25;
 const BAG = 26;
-const OWNED = 38;
-const BROUGHT = 39;
-const DAMAGE = 40;
-const HEALED = 44;
-const LINK = 48;
+const OWNED = 50;
+const BROUGHT = 51;
+const DAMAGE = 52;
+const HEALED = 56;
+const LINK = 60;
 
 /** The last two bytes: the length of it all, by which `effects` finds the beginning. */
 export const FOOT: u32 = 2;
@@ -189,8 +189,8 @@ export function setAction(i: u32, action: u32, target: u32): void {
   store<u8>(seatAt(i), <u8>action, ACTION);
   store<u8>(seatAt(i), <u8>target, TARGET);
 }
-export function carried(i: u32, item: u32): u32 { return load<u16>(seatAt(i) + ((item - 1) << 1), BAG); }
-export function setCarried(i: u32, item: u32, v: u32): void { store<u16>(seatAt(i) + ((item - 1) << 1), <u16>v, BAG); }
+export function carried(i: u32, item: u32): u32 { return load<u32>(seatAt(i) + ((item - 1) << 2), BAG); }
+export function setCarried(i: u32, item: u32, v: u32): void { store<u32>(seatAt(i) + ((item - 1) << 2), v, BAG); }
 /** The Pack that the owner had in the World when the ticket was bought: the most that the hero may bring. */
 export function owned(i: u32): u32 { return load<u8>(seatAt(i), OWNED); }
 export function setOwned(i: u32, pack: u32): void { store<u8>(seatAt(i), <u8>pack, OWNED); }
