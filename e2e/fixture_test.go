@@ -57,6 +57,8 @@ func (e *environment) stop(keep bool) error {
 	return os.RemoveAll(e.dir)
 }
 
+func (e *environment) binary() string { return filepath.Join(e.dir, "op-channels") }
+
 // start builds op-channels once and brings up the devnet. Only the operator has the counter module.
 func (e *environment) start() error {
 	root, err := devnet.FindRoot("")
@@ -69,7 +71,7 @@ func (e *environment) start() error {
 	if e.dir, err = os.MkdirTemp("", "op-channels-e2e-"); err != nil {
 		return err
 	}
-	binary := filepath.Join(e.dir, "op-channels")
+	binary := e.binary()
 	build := exec.Command("go", "build", "-o", binary, "./cmd/op-channels")
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {

@@ -216,7 +216,8 @@ type SendEntries struct {
 	Heads []Head
 }
 
-// Tx is a transaction that the chain needs; the runner builds it from what it knows of the channel.
+// Tx is a transaction that the chain needs; the runner builds it from what it knows of the channel, and may find that nothing is left to
+// do.
 type Tx struct {
 	Kind  TxKind
 	Asset uint8 // deposits
@@ -231,10 +232,11 @@ const (
 	TxConclude
 	TxSettle
 	TxPublish
+	TxRelease // of the bond, if we risked one
 )
 
 func (k TxKind) String() string {
-	return [...]string{"", "deposit", "refund", "conclude", "settle", "publish"}[min(int(k), 5)]
+	return [...]string{"", "deposit", "refund", "conclude", "settle", "publish", "release"}[min(int(k), 6)]
 }
 
 // Replay asks the runner to derive the whole journal again, in a fresh instance and from the store, up to Seq, and the

@@ -109,9 +109,14 @@ type Settlement struct {
 type TxResult struct {
 	Channel common.Hash
 	Tx      protocols.Tx
-	TxHash  common.Hash
-	GasUsed uint64
+	Mined   []MinedTx // what it took, in order; none when the chain had it already
 	Err     error
+}
+
+// MinedTx is a transaction that was mined, successful or not.
+type MinedTx struct {
+	Hash    common.Hash
+	GasUsed uint64
 }
 
 // chainState is the loop's picture of the chain.
@@ -263,14 +268,15 @@ func (e *Engine) onTxResult(r TxResult) {
 	if r.Err != nil {
 		out.Err = r.Err.Error()
 		e.cfg.Log.Warn("Transaction failed", "channel", r.Channel, "kind", r.Tx.Kind, "err", r.Err)
-	} else {
-		e.cfg.Log.Info("Transaction mined", "channel", r.Channel, "kind", r.Tx.Kind, "tx", r.TxHash, "gas", r.GasUsed)
+	}
+	for _, tx := range r.Mined {
+		e.cfg.Log.Info("Transaction mined", "channel", r.Channel, "kind", r.Tx.Kind, "tx", tx.Hash, "gas", tx.GasUsed)
 	}
 	e.cfg.Metrics.Transactions.WithLabelValues(r.Tx.Kind.String(), resultWord(r.Err)).Inc()
 	if c := e.channels[r.Channel]; c != nil {
 		delete(c.txs, r.Tx)
-		if r.Err == nil {
-			c.gas = append(c.gas, TxInfo{r.Tx.Kind.String(), r.TxHash, r.GasUsed, uint64(time.Now().Unix())})
+		for _, tx := range r.Mined {
+			c.gas = append(c.gas, TxInfo{r.Tx.Kind.String(), tx.Hash, tx.GasUsed, uint64(time.Now().Unix())})
 		}
 	}
 	e.crank(r.Channel, out)

@@ -41,11 +41,12 @@ type Link struct {
 	waiting map[string]*sending // by the Submitter's request ID
 }
 
-// sending is a TxRequest whose calls are under way; the last one's result is its own.
+// sending is a TxRequest whose calls are under way.
 type sending struct {
-	req  TxRequest
-	left int
-	err  error
+	req   TxRequest
+	left  int
+	mined []MinedTx
+	err   error
 }
 
 const (
@@ -245,6 +246,10 @@ func (l *Link) build(req TxRequest) {
 		l.finish(req, TxResult{Err: err})
 		return
 	}
+	if len(calls) == 0 { // what it is for is done already
+		l.finish(req, TxResult{})
+		return
+	}
 	s := &sending{req: req, left: len(calls)}
 	ids := make([]string, len(calls))
 	l.mu.Lock()
@@ -272,16 +277,14 @@ func (l *Link) sent(r plugin.Result) {
 	if s.err == nil {
 		s.err = r.Err
 	}
-	done, err := s.left == 0, s.err
-	l.mu.Unlock()
-	if !done {
-		return
-	}
-	out := TxResult{TxHash: r.TxHash, Err: err}
 	if r.Receipt != nil {
-		out.GasUsed = r.Receipt.GasUsed
+		s.mined = append(s.mined, MinedTx{r.TxHash, r.Receipt.GasUsed})
 	}
-	l.finish(s.req, out)
+	done, out := s.left == 0, TxResult{Mined: s.mined, Err: s.err}
+	l.mu.Unlock()
+	if done {
+		l.finish(s.req, out)
+	}
 }
 
 func (l *Link) calls(req TxRequest) ([]adjudicator.Call, error) {
@@ -298,6 +301,8 @@ func (l *Link) calls(req TxRequest) ([]adjudicator.Call, error) {
 		return l.settleCalls(req)
 	case protocols.TxPublish:
 		return l.publishCalls(req)
+	case protocols.TxRelease:
+		return l.releaseCalls(req)
 	}
 	return nil, fmt.Errorf("no such transaction: %s", req.Tx.Kind)
 }

@@ -251,3 +251,21 @@ func (l *Link) execution(req TxRequest, j *proof.Journal) ([]adjudicator.Call, e
 	}
 	return calls, nil
 }
+
+// releaseCalls take our bond back when the publication stands.
+func (l *Link) releaseCalls(req TxRequest) ([]adjudicator.Call, error) {
+	me := crypto.PubkeyToAddress(l.cfg.Keys.Owner.PublicKey)
+	standing, err := l.reader.Standing(l.ctx, req.Channel)
+	if err != nil {
+		return nil, err
+	}
+	if standing.Publisher != me || standing.Bond.IsZero() {
+		return nil, nil
+	}
+	release, err := adjudicator.ReleaseBond(l.contracts.Publications, req.Channel)
+	if err != nil {
+		return nil, err
+	}
+	withdraw, err := adjudicator.WithdrawBond(l.contracts.Publications, me)
+	return []adjudicator.Call{release, withdraw}, err
+}

@@ -164,8 +164,13 @@ func ticketPrice() uint256.Int { return ether(ticketGwei) }
 
 func (c *Chain) raidPolicy(attestor common.Address, o *Options) (p adjudicator.Policy, err error) {
 	p = adjudicator.Policy{
-		Modes: o.Modes, Window: uint32(o.Window / time.Second), Guardian: crypto.PubkeyToAddress(c.deployer.PublicKey), Bond: ether(bondGwei),
-		MaxJournalBytes: journalBytes, NeedsTicket: true, TicketPrice: ticketPrice(), MinFunding: ether(minFundingGwei),
+		Modes: o.Modes, NeedsTicket: true, TicketPrice: ticketPrice(), MinFunding: ether(minFundingGwei),
+	}
+	if o.Modes&adjudicator.ModeOptimistic != 0 {
+		p.Window, p.Guardian, p.Bond = uint32(o.Window/time.Second), crypto.PubkeyToAddress(c.deployer.PublicKey), Bond()
+	}
+	if o.Modes&(adjudicator.ModeOptimistic|adjudicator.ModeExecuted) != 0 {
+		p.MaxJournalBytes = journalBytes
 	}
 	loots := uint64(maxLoot)
 	if o.Modes&adjudicator.ModeAttested != 0 {

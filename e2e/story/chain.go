@@ -53,11 +53,17 @@ func (t *teller) transactions(ctx context.Context) ([][]*types.Receipt, error) {
 	}
 	slices.SortStableFunc(t.sum.Transactions, func(a, b Transaction) int { return int(a.Block) - int(b.Block) })
 	want := map[string]int{"deposit": len(t.clients), "conclude": 1, "settle": 1}
+	switch t.d.Options.Modes {
+	case adjudicator.ModeOptimistic:
+		want["publish"], want["release"] = 1, 2 // the bond becomes a credit, and is withdrawn
+	case adjudicator.ModeExecuted:
+		want["publish"] = kinds["publish"] // as many as the gas of the raid takes
+	}
 	var err error
 	if !maps.Equal(kinds, want) {
 		err = fmt.Errorf("got %v, want %v", kinds, want)
 	}
-	t.sum.Checks.check("one deposit each, one conclusion, one settlement", err)
+	t.sum.Checks.check("one deposit each, one conclusion, one settlement, and the journal on chain where the World wants that", err)
 	return out, nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/e2e/devnet"
 	"github.com/evmts/channels/examples/raid"
@@ -207,9 +208,13 @@ func (t *teller) close(ctx context.Context) error {
 func (t *teller) settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
+	last := "settle"
+	if t.d.Options.Modes == adjudicator.ModeOptimistic {
+		last = "release" // of the publisher's bond
+	}
 	// The fact can be seen on chain a moment before the sender has its receipt, which says what it cost.
 	return watch(ctx, t.clients[0], t.sum.ChannelID, func(info *sidecar.ChannelInfo) (bool, error) {
-		mined := slices.ContainsFunc(info.Transactions, func(tx sidecar.TxInfo) bool { return tx.Kind == "settle" })
+		mined := slices.ContainsFunc(info.Transactions, func(tx sidecar.TxInfo) bool { return tx.Kind == last })
 		return info.Status == "settled" && mined, nil
 	})
 }

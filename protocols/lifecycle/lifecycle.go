@@ -179,7 +179,7 @@ func (l Lifecycle) Crank(in protocols.Input) (Lifecycle, []protocols.Action) {
 			acts = l.toFund(in)
 		case protocols.TxConclude:
 			acts = l.toDefund(in)
-		case protocols.TxSettle, protocols.TxPublish:
+		case protocols.TxSettle, protocols.TxPublish, protocols.TxRelease:
 			acts = l.toSettle(in)
 		}
 	case protocols.Replayed:

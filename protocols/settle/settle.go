@@ -2,7 +2,7 @@
 //
 // Once the channel is final at a terminal state, the whole journal is derived again from the store. An attestor then signs
 // what it found and submits it: the records land at once. A publisher puts the journal on chain, to be executed there or to
-// stand open to proofs of fraud for the World's window, and submits when it stands. Nobody else's signature is needed; what
+// stand open to proofs of fraud for the World's window, submits when it stands, and takes its bond back. Nobody else's signature is needed; what
 // the effects are the chain derives itself.
 package settle
 
@@ -120,6 +120,8 @@ func (o *Objective) submit() []protocols.Action {
 		return []protocols.Action{protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxPublish}}}
 	case Submitting:
 		return []protocols.Action{protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxSettle}}}
+	case Settled: // also after a restart, when we do not know any more whether it was us who published
+		return []protocols.Action{protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxRelease}}}
 	}
 	return nil
 }
@@ -129,7 +131,11 @@ func (o *Objective) onChain() []protocols.Action {
 	switch {
 	case v.Settled && o.phase != Settled:
 		o.phase, o.retry = Settled, false
-		return []protocols.Action{protocols.Notify{Event: protocols.Notification{Kind: protocols.NoteSettled, Seq: v.FinalSeq}}}
+		acts := []protocols.Action{protocols.Notify{Event: protocols.Notification{Kind: protocols.NoteSettled, Seq: v.FinalSeq}}}
+		if o.cfg.Publish && v.Proven && v.Deadline != 0 {
+			acts = append(acts, o.submit()...)
+		}
+		return acts
 	case !v.Settled && o.phase == Settled && v.Time != 0, !v.Final && o.phase > Watching, !v.Void && o.phase == Void && v.Time != 0:
 		o.phase, o.retry = Watching, false // a reorg took it away
 		return o.onChain()
@@ -200,7 +206,8 @@ func (o *Objective) onSigned(in protocols.Signed) []protocols.Action {
 
 // onSubmitted tries again what failed. A World that does not take our word gets the journal instead, if we publish.
 func (o *Objective) onSubmitted(in protocols.Submitted) []protocols.Action {
-	ours := in.Tx.Kind == protocols.TxSettle && o.phase == Submitting || in.Tx.Kind == protocols.TxPublish && o.phase == Publishing
+	ours := in.Tx.Kind == protocols.TxSettle && o.phase == Submitting || in.Tx.Kind == protocols.TxPublish && o.phase == Publishing ||
+		in.Tx.Kind == protocols.TxRelease && o.phase == Settled
 	if !ours || in.Err == "" {
 		return nil
 	}

@@ -152,6 +152,23 @@ func TestU1_APublisherSettlesWhenTheWindowIsOver(t *testing.T) {
 	}
 }
 
+// The bond comes back after the settlement, also when a restart made us forget who published.
+func TestU1_TheBondIsTakenBack(t *testing.T) {
+	release := protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxRelease}}
+	settled := standing(60)
+	settled.Settled = true
+	for _, o := range []settle.Objective{published(t, false), settle.New(&settle.Config{Publish: true, Stall: 5})} {
+		o, acts := o.Crank(settled)
+		require.Equal(t, release, acts[len(acts)-1])
+		o, _ = o.Crank(protocols.Tick{Now: 100})
+		o, _ = o.Crank(protocols.Submitted{Tx: release.Tx, Err: "no node"})
+		_, acts = o.Crank(protocols.Tick{Now: 105})
+		require.Equal(t, []protocols.Action{release}, acts)
+	}
+	_, acts := settle.New(&settle.Config{Attest: true, Stall: 5}).Crank(settled)
+	require.Len(t, acts, 1, "an attestor risks none")
+}
+
 func TestU1_AnExecutedJournalNeedsNoWindow(t *testing.T) {
 	v := final
 	v.Proven = true

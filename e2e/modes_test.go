@@ -1,0 +1,60 @@
+package e2e
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/evmts/channels/adjudicator"
+	"github.com/evmts/channels/e2e/devnet"
+	"github.com/evmts/channels/e2e/story"
+	"github.com/stretchr/testify/require"
+)
+
+// world is a devnet of its own, whose World has another policy than the shared one's.
+func world(t *testing.T, o devnet.Options) *devnet.Devnet {
+	t.Helper()
+	o.Dir, o.Root, o.Binary = filepath.Join(t.TempDir(), "devnet"), network(t).Options.Root, shared.binary()
+	d, err := devnet.Start(within(t, 2*time.Minute), o)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		require.NoError(t, d.Stop(ctx))
+	})
+	return d
+}
+
+// The raid in a World that takes nobody's word: the operator's sidecar publishes the journal, which stands when the window is
+// over, or has it executed; then it settles. Alice's sidecar verifies meanwhile, and finds nothing wrong.
+func TestU1_RaidInAWorldThatTrustsNobody(t *testing.T) {
+	for name, o := range map[string]devnet.Options{
+		"optimistic": {Modes: adjudicator.ModeOptimistic, Window: 3 * time.Second},
+		"executed":   {Modes: adjudicator.ModeExecuted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o.BlockTime = time.Second // a window needs a clock
+			o.Args = func(name string) []string {
+				return map[string][]string{"operator": {"--publish"}, "alice": {"--verifier"}}[name]
+			}
+			sum, err := story.Tell(within(t, 2*time.Minute), world(t, o), story.Options{})
+			require.NoError(t, err)
+			require.True(t, sum.OK)
+			require.NotEmpty(t, sum.Records)
+			for _, tx := range sum.Transactions {
+				t.Logf("%s: %d gas", tx.Kind, tx.GasUsed)
+			}
+		})
+	}
+}
+
+// The demo of the fraud, with its own checks.
+func TestA11_AForgedRaidThatEverybodySignedLosesInOneTransaction(t *testing.T) {
+	d := world(t, devnet.Options{ChainOnly: true, Modes: adjudicator.ModeOptimistic, Window: time.Minute, BlockTime: time.Second})
+	sum, err := story.TellFraud(within(t, 2*time.Minute), d, story.Options{})
+	require.NoError(t, err)
+	require.True(t, sum.OK)
+	require.Equal(t, sum.Forged.Leaf, sum.Proof.Leaf)
+	t.Logf("leaf %d of %d: %d gas, %.1f s after the publication", sum.Proof.Leaf, sum.Events, sum.Proof.GasUsed, sum.Proof.Seconds)
+}
