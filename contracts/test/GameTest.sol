@@ -10,9 +10,9 @@ import {IBaseWorld} from "@latticexyz/world/src/codegen/interfaces/IBaseWorld.so
 import {WorldResourceIdLib} from "@latticexyz/world/src/WorldResourceId.sol";
 import {Vm} from "forge-std/Vm.sol";
 
-import {Claim} from "../src/interfaces/IMudSettlement.sol";
+import {AttestorSignature, Claim} from "../src/interfaces/IMudSettlement.sol";
 import {Permission, Policy} from "../src/interfaces/IPolicies.sol";
-import {Chunk} from "../src/interfaces/IPublications.sol";
+import {Chunk, Witness} from "../src/interfaces/IPublications.sol";
 import {ITickets, Record, RecordKey, Ticket} from "../src/interfaces/ITickets.sol";
 import {Journal} from "../src/lib/Journal.sol";
 import {Messages} from "../src/lib/Messages.sol";
@@ -131,6 +131,15 @@ abstract contract GameTest is SettlementTest {
         (p.permissions[0], p.permissions[1]) = (permission(XP), permission(GOLD));
         (p.permissions[2], p.permissions[3]) = (recordPermission(0, 3), recordPermission(1, 2));
         p.permissions[4] = callPermission(GuildSystem.award.selector, 2);
+    }
+
+    /// @dev All modes without a ticket, so without set and delete.
+    function openPolicy() internal view returns (Policy memory p) {
+        p = gamePolicy();
+        p.needsTicket = false;
+        Permission[] memory all = p.permissions;
+        p.permissions = new Permission[](3);
+        (p.permissions[0], p.permissions[1], p.permissions[2]) = (all[0], all[1], all[4]);
     }
 
     /* EFFECTS */
@@ -347,10 +356,37 @@ abstract contract GameTest is SettlementTest {
         }
     }
 
+    /* PROOF */
+
+    /// @dev The first two attestors sign the journal, whatever it says.
+    function attestGame(Game memory g) internal view returns (AttestorSignature[] memory all) {
+        Ending memory e;
+        e.update = updateOf(g);
+        all = new AttestorSignature[](2);
+        (all[0], all[1]) = (attestation(0, e), attestation(1, e));
+    }
+
+    /// @dev Proves the last leaf wrong.
+    function disprove(Game memory g) internal {
+        uint256 last = g.events.length - 1;
+        bytes32[] memory all = leaves(g);
+        Witness memory w = Witness({
+            index: uint64(last),
+            entry: bytes.concat(bytes1(0), abi.encode(g.events[last])),
+            stateHash: stateHashOf(g, last),
+            proof: proofOf(all, last),
+            previousEventHash: eventHashOf(g, last - 1),
+            previousProof: proofOf(all, last - 1),
+            previousState: g.states[last - 1]
+        });
+        vm.prank(makeAddr("verifier"));
+        publications.disprove(g.d.params, g.d.funding, w);
+    }
+
     /* PUBLISHING AND EXECUTING */
 
-    function entriesOf(Game memory g, uint256 from, bool withStates) internal view returns (bytes memory entries) {
-        for (uint256 i = from == 0 ? 1 : from; i < g.events.length; ++i) {
+    function entriesOf(Game memory g, uint256 from, uint256 to, bool withStates) internal view returns (bytes memory entries) {
+        for (uint256 i = from == 0 ? 1 : from; i < to; ++i) {
             Event memory e = g.events[i];
             entries = bytes.concat(
                 entries,
@@ -362,13 +398,13 @@ abstract contract GameTest is SettlementTest {
 
     function publish(Game memory g) internal {
         bytes32 first = stateHashOf(g, 0);
-        Chunk memory chunk = Chunk(0, new bytes32[](0), entriesOf(g, 0, true));
+        Chunk memory chunk = Chunk(0, new bytes32[](0), entriesOf(g, 0, g.events.length, true));
         vm.deal(stranger, BOND);
         vm.prank(stranger);
         publications.publish{value: BOND}(g.d.params, g.d.funding, g.genesis, first, chunk);
     }
 
     function execute(Game memory g) internal {
-        publications.execute(g.d.params, g.d.funding, g.genesis, "", Chunk(0, new bytes32[](0), entriesOf(g, 0, false)));
+        publications.execute(g.d.params, g.d.funding, g.genesis, "", Chunk(0, new bytes32[](0), entriesOf(g, 0, g.events.length, false)));
     }
 }
