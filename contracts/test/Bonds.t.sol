@@ -256,15 +256,26 @@ contract BondsTest is PublicationTest {
             abi.encodeCall(publications.publish, (g.d.params, g.d.funding, g.entries[0], g.claims[0], chunk(g, 0, size(g), true)))
         );
         Game memory other = again(game("counter"));
+        other.claims[4] = keccak256("a million gold");
         finish(other);
         publishAll(other); // another's bond lies there
         vm.warp(block.timestamp + POLICY_WINDOW);
         publications.releaseBond(idOf(g.d));
-        p.arm(address(publications), abi.encodeCall(publications.withdraw, (address(p))));
-        p.run(address(publications), 0, abi.encodeCall(publications.withdraw, (address(p))));
-        assertFalse(p.wentThrough());
-        assertEq(address(p).balance, BOND);
-        assertEq(address(publications).balance, BOND);
+        bytes[3] memory calls = [
+            abi.encodeCall(publications.withdraw, (address(p))),
+            abi.encodeCall(publications.releaseBond, (idOf(other.d))),
+            abi.encodeCall(publications.disprove, (other.d.params, other.d.funding, witness(other, 4)))
+        ];
+        for (uint256 i; i < calls.length; ++i) {
+            uint256 before = vm.snapshotState();
+            p.arm(address(publications), calls[i]);
+            p.run(address(publications), 0, abi.encodeCall(publications.withdraw, (address(p))));
+            assertFalse(p.wentThrough()); // although the hook has all the gas it could want
+            assertEq(address(p).balance, BOND);
+            assertEq(address(publications).balance, BOND);
+            assertFalse(standing(other).voided);
+            vm.revertToState(before);
+        }
     }
 
     /// @dev Coins come with a last chunk only.

@@ -2,10 +2,11 @@
 pragma solidity ^0.8.24;
 
 import {ResourceId} from "@latticexyz/store/src/ResourceId.sol";
+import {WorldResourceIdLib} from "@latticexyz/world/src/WorldResourceId.sol";
 import {IBaseWorld} from "@latticexyz/world/src/codegen/interfaces/IBaseWorld.sol";
 
 import {AttestorSignature, Claim, IMudSettlement} from "../src/interfaces/IMudSettlement.sol";
-import {IPolicies, Policy} from "../src/interfaces/IPolicies.sol";
+import {IPolicies, Permission, Policy} from "../src/interfaces/IPolicies.sol";
 import {Record, RecordKey} from "../src/interfaces/ITickets.sol";
 import {Effect} from "../src/Types.sol";
 import {Deal} from "./ChannelTest.sol";
@@ -154,6 +155,35 @@ contract SettleTicketsTest is GameTest {
                 _played(beginWith(deal(3), pass, abi.encode(address(settlement), address(world), namespaceId, otherConfig, pass.hash)))
             )
         );
+    }
+
+    /// @dev A namespace of the attacker's own, with the same pair, where a ticket costs nothing and revision 2 exists as well.
+    function test_Attack19_TicketOfAnotherNamespace() public {
+        bytes32 ours = namespaceId;
+        bytes32 other = ResourceId.unwrap(WorldResourceIdLib.encodeNamespace("thief"));
+        Policy memory p = gamePolicy();
+        p.ticketPrice = 0;
+        p.permissions = new Permission[](0);
+        vm.startPrank(stranger);
+        world.registerNamespace(ResourceId.wrap(other));
+        policies.setPolicy(address(world), other, module, CONFIG, p);
+        policies.setPolicy(address(world), other, module, CONFIG, p);
+        address[] memory three = owners(3);
+        uint256 at = block.number;
+        uint256 number = tickets.enter(address(world), other, module, CONFIG, three, items(1, 0));
+        vm.stopPrank();
+        vm.roll(at + 3);
+        Pass memory pass;
+        pass.hash = tickets.seal(number);
+        pass.ticket.number = number;
+        (pass.ticket.world, pass.ticket.namespaceId, pass.ticket.moduleHash) = (address(world), other, module);
+        (pass.ticket.configHash, pass.ticket.revision, pass.ticket.block) = (CONFIG, 2, at);
+        pass.ticket.ownersHash = keccak256(abi.encode(three));
+        pass.ticket.snapshot = keccak256(abi.encode(address(world), at, new Record[](0)));
+        pass.ticket.seed = blockhash(at + 2);
+        assertEq(keccak256(abi.encode(pass.ticket)), pass.hash);
+        policies.inForce(address(world), ours, module, CONFIG, 2);
+        _headRefused(deal(3), pass, _head(pass.hash), IMudSettlement.WrongTicket.selector);
     }
 
     function _played(Game memory g) internal returns (Game memory) {
