@@ -103,8 +103,9 @@ contract Derivation is IDerivation {
         uint32 index
     ) external view returns (uint8 status, bytes memory next, bytes32 nextHash) {
         Context memory context = _context(params, funding, topUps, state, seq);
-        if (context.header.terminal) status = STATE_IS_TERMINAL;
-        else if (index != context.header.topUps || index >= topUps.length) status = WRONG_AUTHOR;
+        if (index != context.header.topUps) status = WRONG_AUTHOR;
+        else if (context.header.terminal) status = STATE_IS_TERMINAL;
+        else if (index >= topUps.length) status = WRONG_AUTHOR;
         else (status, next) = _topUp(context, state, topUps[index]);
         if (status != ACCEPTED) next = state;
         nextHash = context.shape.hashOf(next);

@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {SSTORE2} from "solady/utils/SSTORE2.sol";
 import {IModuleRegistry} from "./interfaces/IModuleRegistry.sol";
-import {MachineGas} from "./lib/MachineGas.sol";
+import {WasmMachine} from "./lib/WasmMachine.sol";
 import {Manifest} from "./Types.sol";
 
 /// @title ModuleRegistry
@@ -18,6 +18,8 @@ contract ModuleRegistry is IModuleRegistry {
     uint256 internal constant CHUNK_SIZE = 24_575;
     uint256 internal constant MAX_CHUNKS = 16;
     uint32 internal constant MAX_PAGES = 16;
+    /// @dev Where the header of a lowered program has the most pages, in 2 bytes.
+    uint256 internal constant MAX_PAGES_AT = 8;
     uint8 internal constant ALL_FLAGS = 3;
     /// @dev A whole transaction of a proof stays below 15 million gas: a call of the machine, and up to 1.2 million for
     /// 21,000, 36 KB of calldata and the shell around it.
@@ -60,10 +62,10 @@ contract ModuleRegistry is IModuleRegistry {
     function registerModule(Manifest calldata manifest) external returns (bytes32 moduleHash) {
         moduleHash = keccak256(abi.encode(manifest));
         if (isRegistered(moduleHash)) return moduleHash;
-        uint256 size = _programs[manifest.programHash].size;
-        if (size == 0) revert UnknownProgram(manifest.programHash);
+        Program storage p = _programs[manifest.programHash];
+        if (p.size == 0) revert UnknownProgram(manifest.programHash);
         if (manifest.fuelLimit == 0 || manifest.pageLimit > MAX_PAGES || manifest.flags > ALL_FLAGS) revert BadManifest();
-        uint256 gas_ = MachineGas.bound(manifest.fuelLimit, manifest.pageLimit, size);
+        uint256 gas_ = gasBound(manifest.fuelLimit, _pages(manifest.pageLimit, p.chunks[0]), p.size);
         if (gas_ > MAX_CALL_GAS) revert TooExpensive(gas_);
 
         _modules[moduleHash] = manifest;
@@ -91,8 +93,8 @@ contract ModuleRegistry is IModuleRegistry {
     }
 
     /// @inheritdoc IModuleRegistry
-    function gasBound(uint64 fuelLimit, uint32 pageLimit, uint256 programBytes) external pure returns (uint256) {
-        return MachineGas.bound(fuelLimit, pageLimit, programBytes);
+    function gasBound(uint64 fuelLimit, uint32 pages, uint256 programBytes) public pure returns (uint256) {
+        return WasmMachine.gasBound(fuelLimit, pages, programBytes, (programBytes + CHUNK_SIZE - 1) / CHUNK_SIZE);
     }
 
     /* INTERNAL */
@@ -124,6 +126,12 @@ contract ModuleRegistry is IModuleRegistry {
         assembly ("memory-safe") {
             mstore(data, before)
         }
+    }
+
+    /// @dev How many pages the memory can reach: the manifest's limit, or less when the program's header says so.
+    function _pages(uint32 pageLimit, address chunk) internal view returns (uint32) {
+        uint32 most = uint16(bytes2(SSTORE2.read(chunk, MAX_PAGES_AT, MAX_PAGES_AT + 2)));
+        return most < pageLimit ? most : pageLimit;
     }
 
     /// @dev The library leaves dirt above the address.

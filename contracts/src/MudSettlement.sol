@@ -18,6 +18,7 @@ import {MudRecords} from "./lib/MudRecords.sol";
 import {MudWorld} from "./lib/MudWorld.sol";
 import {Outcome} from "./lib/Outcome.sol";
 import {Signatures} from "./lib/Signatures.sol";
+import {States} from "./lib/States.sol";
 import {Terms} from "./lib/Terms.sol";
 import {Attestation, Effect, Funding, Join, Params, Status} from "./Types.sol";
 
@@ -25,6 +26,8 @@ import {Attestation, Effect, Funding, Join, Params, Status} from "./Types.sol";
 /// @dev NatSpec is in the interface. A mode shows that the Final state follows from the journal; what is then derived from it
 /// and written, and within which limits, is the same for all of them: `_begin`, the mode's own proof, `_settle`.
 contract MudSettlement is IMudSettlement, ReentrancyGuardTransient {
+    using States for States.Shape;
+
     /* STORAGE */
 
     /// @dev The channel, what its genesis input names, and who may write there.
@@ -51,7 +54,6 @@ contract MudSettlement is IMudSettlement, ReentrancyGuardTransient {
         uint256 taken;
     }
 
-    uint256 private constant WORD = 32;
     uint256 private constant MAX_GENESIS_BYTES = 16 * 1024;
     uint256 private constant GENESIS_HEAD = 160;
 
@@ -124,15 +126,9 @@ contract MudSettlement is IMudSettlement, ReentrancyGuardTransient {
     function _requireFinal(ChannelView memory c, Claim calldata claim) internal pure {
         if (c.status != Status.Final) revert NotFinal();
         Terms.requireFunding(claim.params, claim.funding);
-        uint256 participants = claim.params.participants.length;
-        uint256 header = (participants + 3) * WORD;
-        uint256 app = header + claim.funding.length * (participants + claim.params.beneficiaries.length) * WORD;
-        bytes calldata state = claim.state;
-        if (state.length < app) revert WrongState();
-        bytes32 hash = keccak256(abi.encode(keccak256(state[:header]), keccak256(state[header:app]), keccak256(state[app:])));
-        if (hash != c.stateHash) revert WrongState();
-        (, bool terminal) = Outcome.readHeader(state[:header], participants);
-        if (!terminal) revert WrongState();
+        States.Shape memory shape = States.shapeOf(claim.params, claim.funding);
+        if (claim.state.length < shape.header + shape.funds || shape.hash(claim.state) != c.stateHash) revert WrongState();
+        if (!shape.open(claim.state).terminal) revert WrongState();
     }
 
     function _readGenesis(Target memory target, Claim calldata claim) internal view {

@@ -81,8 +81,8 @@ contract Policies is IPolicies {
         bytes32 pair = _pair(world, namespaceId, moduleHash, configHash);
         Latest memory latest = _latest[pair];
         at = revision == 0 ? latest.revision : revision;
-        // Of a pair that was never set both are 0; of a revoked one the newest is the revocation itself.
-        if (at <= latest.revoked || latest.revision <= latest.revoked || _stored[pair][at] == address(0)) revert NotAllowed();
+        // Of a pair that was never set all are 0; of a revoked one the newest is the revocation itself.
+        if (at <= latest.revoked || _stored[pair][at] == address(0)) revert NotAllowed();
 
         // What a former owner allowed does not bind the next one.
         address owner = MudWorld.namespaceOwner(world, namespaceId);

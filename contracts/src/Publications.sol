@@ -12,6 +12,7 @@ import {Chunk, IPublications, Standing, Witness} from "./interfaces/IPublication
 import {Entries} from "./lib/Entries.sol";
 import {Journal} from "./lib/Journal.sol";
 import {Messages} from "./lib/Messages.sol";
+import {Modes} from "./lib/Modes.sol";
 import {Payments} from "./lib/Payments.sol";
 import {States} from "./lib/States.sol";
 import {Terms} from "./lib/Terms.sol";
@@ -61,8 +62,6 @@ contract Publications is IPublications, ReentrancyGuardTransient {
         bytes32 nextHash;
     }
 
-    uint8 internal constant MODE_EXECUTED = 2;
-    uint8 internal constant MODE_OPTIMISTIC = 4;
     uint256 internal constant GENESIS_HEAD = 160;
     uint256 internal constant MAX_GENESIS = 16 * 1024;
     uint256 internal constant HASH = 32;
@@ -143,7 +142,7 @@ contract Publications is IPublications, ReentrancyGuardTransient {
         }
         if (!IModuleRegistry(IDerivation(derivation).registry()).isRegistered(params.moduleHash)) revert UnknownModule();
         (policy, p.revision) = _policy(params, target, 0);
-        if (policy.modes & MODE_OPTIMISTIC == 0) revert NotAllowed();
+        if (policy.modes & Modes.OPTIMISTIC == 0) revert NotAllowed();
         p.maxSize = policy.maxJournalBytes;
         p.size = _grown(0, genesisInput.length, p.maxSize);
         range.append(Journal.leaf(params.genesisHash, genesisState));
@@ -328,7 +327,7 @@ contract Publications is IPublications, ReentrancyGuardTransient {
         run.id = Terms.channelId(params);
         run.end = _final(run.id, params, funding);
         (Policy memory policy,) = _policy(params, _target(params, genesisInput), 0);
-        if (policy.modes & MODE_EXECUTED == 0) revert NotAllowed();
+        if (policy.modes & Modes.EXECUTED == 0) revert NotAllowed();
         run.maxSize = policy.maxJournalBytes;
 
         bool ok;

@@ -2,9 +2,11 @@
 pragma solidity ^0.8.24;
 
 import {console} from "forge-std/console.sol";
+import {Claim} from "../src/interfaces/IMudSettlement.sol";
 import {Policy} from "../src/interfaces/IPolicies.sol";
 import {Effect} from "../src/Types.sol";
 import {Deal, Ending} from "./ChannelTest.sol";
+import {Game, GameTest} from "./GameTest.sol";
 import {Attested, SettlementTest} from "./SettlementTest.sol";
 
 /// @dev Whole transactions: with 21,000 and calldata, cold storage, payees that hold coins already. The ceilings are what
@@ -95,5 +97,56 @@ contract GasTest is SettlementTest {
     function test_Gas_SetPolicy() public {
         setPolicy(standardPolicy());
         _spent("set policy, 3 attestors, 10 permissions", 1_500_000);
+        policies.inForce(address(world), namespaceId, module, CONFIG, 0);
+        _spent("read that policy", 60_000);
+    }
+}
+
+/// @dev The same of tickets and of the other modes, with the echo module (232 bytes of WASM, so that the machine's own part is
+/// its least) and journals of three leaves.
+/// forge-config: default.isolate = true
+contract GameGasTest is GameTest {
+    function _spent(string memory what, uint256 ceiling) internal view {
+        uint256 gas_ = vm.lastCallGas().gasTotalUsed;
+        console.log(what, gas_);
+        assertLt(gas_, ceiling);
+    }
+
+    function test_Gas_Ticket() public {
+        for (uint256 i = 1; i < 11; ++i) {
+            putItem(i, owner(0), 10, "sword");
+        }
+        vm.roll(100);
+        uint256 number = enter(owners(3), items(1, 1));
+        _spent("enter, first ticket, 1 record", 350_000);
+        number = enter(owners(3), items(1, 1));
+        _spent("enter, 1 record", 320_000);
+        number = enter(owners(3), items(1, 10));
+        _spent("enter, 10 records", 700_000);
+        vm.roll(103);
+        tickets.seal(number);
+        _spent("seal", 80_000);
+    }
+
+    function _play(Effect[] memory effects) internal returns (Game memory g, Claim memory c) {
+        g = honest(buy(items(1, 3)), effects);
+        c = end(g);
+    }
+
+    function test_Gas_SettleRecords() public {
+        putItem(1, owner(0), 10, "sword");
+        putItem(2, owner(1), 10, "shield");
+        (Game memory g, Claim memory c) = _play(two(setItem(1, owner(1), 11, "sword, won"), deleteItem(2)));
+        execute(g);
+        _spent("execute, 3 leaves", 1_500_000);
+        settlement.settleExecuted(c);
+        _spent("settle executed, 3 participants, set and delete one of 3 records", 800_000);
+
+        (g, c) = _play(one(increment(0, XP, 5)));
+        publish(g);
+        _spent("publish, 3 leaves", 800_000);
+        vm.warp(block.timestamp + WINDOW);
+        settlement.settleOptimistic(c);
+        _spent("settle optimistic, 3 participants, 1 increment", 500_000);
     }
 }

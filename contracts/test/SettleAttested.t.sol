@@ -408,6 +408,36 @@ contract SettleAttestedTest is SettlementTest {
         refused(c, IPolicies.NotAllowed.selector);
     }
 
+    /// @dev Everybody lies: the players sign a journal that was never played, the quorum attests it. What lands in the World is
+    /// what the owner's limits allow, per channel; what is above them does not.
+    function testFuzz_Attack22_DishonestQuorumIsBounded(int8[6] calldata xp, int8[6] calldata gold, uint8 channels) public {
+        uint128 most = 100;
+        Policy memory p = standardPolicy();
+        (p.permissions[XP].maxIncrease, p.permissions[XP].maxDecrease, p.permissions[XP].perChannel) = (60, 0, most);
+        (p.permissions[GOLD].maxIncrease, p.permissions[GOLD].maxDecrease, p.permissions[GOLD].perChannel) = (60, 20, most);
+        setPolicy(p);
+        settle(finished(one(increment(1, GOLD, 60))));
+        uint256 settled = 1;
+        for (uint256 k; k < 1 + channels % 3; ++k) {
+            Effect[] memory effects = new Effect[](12);
+            for (uint256 i; i < 6; ++i) {
+                (effects[2 * i], effects[2 * i + 1]) = (increment(1, XP, xp[(i + k) % 6]), increment(1, GOLD, gold[(i * k) % 6]));
+            }
+            Attested memory c = finished(effects);
+            try settlement.settleAttested(c.claim, c.attestors) {
+                ++settled;
+            } catch {}
+        }
+        assertLe(read(1, XP), (settled - 1) * most);
+        assertLe(read(1, GOLD), settled * most);
+        // And the bound is what they get, not more.
+        settle(finished(two(increment(2, XP, 60), increment(2, XP, 40))));
+        assertEq(read(2, XP), most);
+        refused(finished(two(increment(2, XP, 60), increment(2, XP, 41))), IMudSettlement.EffectNotAllowed.selector, 1);
+        refused(finished(one(increment(2, XP, 61))), IMudSettlement.EffectNotAllowed.selector, 0);
+        refused(finished(one(increment(2, XP, -1))), IMudSettlement.EffectNotAllowed.selector, 0);
+    }
+
     /* MINIMUM FUNDING */
 
     function testFuzz_MinimumFunding(uint256 minimum) public {

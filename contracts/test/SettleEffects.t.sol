@@ -159,7 +159,7 @@ contract SettleEffectsTest is SettlementTest {
     }
 
     function testFuzz_Attack29_IncrementData(bytes memory data) public {
-        vm.assume(data.length != 64);
+        vm.assume(data.length != 64 && data.length < 7 * 1024);
         Effect memory e = increment(1, XP, 1);
         e.data = data;
         _refusedAt(e, IMudSettlement.BadEffect.selector);

@@ -14,14 +14,13 @@ import {SchemaType} from "@latticexyz/schema-type/src/solidity/SchemaType.sol";
 import {World} from "@latticexyz/world/src/World.sol";
 import {WorldResourceIdLib} from "@latticexyz/world/src/WorldResourceId.sol";
 
+import {Derivation} from "../src/Derivation.sol";
 import {MudSettlement} from "../src/MudSettlement.sol";
 import {Policies} from "../src/Policies.sol";
+import {Publications} from "../src/Publications.sol";
 import {Tickets} from "../src/Tickets.sol";
-import {IDerivation} from "../src/interfaces/IDerivation.sol";
 import {AttestorSignature, Claim, IMudSettlement} from "../src/interfaces/IMudSettlement.sol";
-import {IModuleRegistry} from "../src/interfaces/IModuleRegistry.sol";
 import {Permission, Policy} from "../src/interfaces/IPolicies.sol";
-import {IPublications} from "../src/interfaces/IPublications.sol";
 import {Messages} from "../src/lib/Messages.sol";
 import {Modes} from "../src/lib/Modes.sol";
 import {Attestation, Effect, StateView} from "../src/Types.sol";
@@ -53,11 +52,10 @@ abstract contract SettlementTest is ChannelTest {
     uint8 internal constant PATRON = 7; // address
     uint8 internal constant NAME = 8; // string
 
-    IModuleRegistry internal registry;
-    IDerivation internal derivation;
+    Derivation internal derivation;
     Policies internal policies;
     Tickets internal tickets;
-    IPublications internal publications;
+    Publications internal publications;
     MudSettlement internal settlement;
     bytes32 internal module;
 
@@ -94,10 +92,10 @@ abstract contract SettlementTest is ChannelTest {
     /* CONTRACTS */
 
     function deployAll() internal {
-        (registry, derivation, module) = Echo.deploy();
+        (derivation, module) = Echo.deploy();
         policies = new Policies(MIN_POLICY_WINDOW);
         tickets = new Tickets(address(policies));
-        publications = Echo.publications(address(adjudicator), address(derivation), address(registry), address(policies));
+        publications = new Publications(address(adjudicator), address(derivation), address(policies));
         settlement = newSettlement();
     }
 

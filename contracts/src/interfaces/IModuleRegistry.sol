@@ -49,5 +49,6 @@ interface IModuleRegistry {
     function isRegistered(bytes32 moduleHash) external view returns (bool);
 
     /// @notice The most gas that one call of the machine needs: derivation/evm's GasBound.
-    function gasBound(uint64 fuelLimit, uint32 pageLimit, uint256 programBytes) external pure returns (uint256);
+    /// @param pages The smaller of the manifest's limit and the most that the program can have.
+    function gasBound(uint64 fuelLimit, uint32 pages, uint256 programBytes) external pure returns (uint256);
 }
