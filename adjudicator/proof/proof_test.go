@@ -223,6 +223,13 @@ func TestAttack6_GenesisThatTheModuleRejects(t *testing.T) {
 	require.Contains(t, f.Text(rules.Shape(), nil), "refuses the genesis")
 }
 
+// TestTextCannotDisturbATerminal: what a module says in a rejection may be anything.
+func TestTextCannotDisturbATerminal(t *testing.T) {
+	f := &proof.Fault{Seq: 0, Verdict: channel.Verdict{Status: channel.RejectedByModule, Reason: "\x1b[2Jall is well\r\n"}}
+	require.Contains(t, f.Why(), "?[2Jall is well??")
+	require.NotContains(t, f.Text(channel.Shape{}, nil), "\x1b")
+}
+
 type starvedModule struct {
 	channel.Module
 	manifest channel.Manifest

@@ -3,14 +3,16 @@ package proof
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/evmts/channels/channel"
 )
 
 // Difference is one part of a state that differs between two.
 type Difference struct {
-	Part     string `json:"part"` // lastTimestamp, nonces[i], topUps, terminal, funds[asset][holder], app
-	From, To string
+	Part string `json:"part"` // lastTimestamp, nonces[i], topUps, terminal, funds[asset][holder], app
+	From string `json:"from"`
+	To   string `json:"to"`
 }
 
 // Diff lists where two states of one shape differ: of the app, which only its module can read, the lengths and the first byte.
@@ -56,14 +58,23 @@ func (f *Fault) What() string {
 
 // Why says in one sentence what is wrong with the leaf.
 func (f *Fault) Why() string {
+	said := strings.Map(printable, f.Verdict.Text()) // some of it is the module's, which may be anybody's
 	switch {
 	case f.Right == nil:
-		return fmt.Sprintf("the module refuses the genesis (%s), so no state is right", f.Verdict.Text())
+		return fmt.Sprintf("the module refuses the genesis (%s), so no state is right", said)
 	case f.Verdict.Status != channel.Accepted:
-		return fmt.Sprintf("the rules reject it (%s), so the state must stay %s; the leaf says %s", f.Verdict.Text(), f.Derived, f.Claimed)
+		return fmt.Sprintf("the rules reject it (%s), so the state must stay %s; the leaf says %s", said, f.Derived, f.Claimed)
 	default:
 		return fmt.Sprintf("the rules give state %s; the leaf says %s", f.Derived, f.Claimed)
 	}
+}
+
+// printable keeps a terminal from obeying a text.
+func printable(r rune) rune {
+	if !unicode.IsPrint(r) {
+		return '?'
+	}
+	return r
 }
 
 // Text explains the fault to people, over several lines. A journal holds no states, only their hashes: what the leaf claims can be shown
