@@ -14,7 +14,9 @@ import (
 func TestA1_BringingIsBoundedByTheSnapshot(t *testing.T) {
 	h := newHost(t)
 	s := ticketed(Pack{})
-	s.loot = func(seat int, item Item) uint32 { return map[int][4]uint32{1: {0, 2, 1, 0}, 2: {0, 9, 0, 3}}[seat][item] }
+	s.loot = func(seat int, item Item) uint32 {
+		return map[int][4]uint32{1: {0, 2, 1, 0}, 2: {0, 9, 0, 3}}[seat][item]
+	}
 	g := newGame(t, h, s, 1)
 	const tooMuch = "you bring more than you owned when the ticket was bought"
 	bring := func(v any) []byte {
