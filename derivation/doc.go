@@ -13,8 +13,9 @@
 // Every call starts from the same snapshot: memory and globals as the start function left them. With the manifest's
 // fuel limit as budget the host then does, for each argument in order, charge meter.InputWord per started 32 bytes,
 // call allocate(length), and copy the argument to the pointer it returns; then it calls init, reduce or effects with
-// pointers and lengths. The i64 result, unsigned, is ptr<<32 | len; those bytes are the output. The snapshot is restored
-// before the instance serves another call, so nothing survives.
+// pointers and lengths. The i64 result, unsigned, is ptr<<32 | len; those bytes are the output, for which the host
+// charges meter.OutputWord per started 32 bytes before it looks at them. The snapshot is restored before the instance
+// serves another call, so nothing survives.
 //
 // The first that applies decides the status (docs/encoding.md 18):
 //

@@ -13,6 +13,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/derivation/evm"
 	"github.com/evmts/channels/derivation/lower"
 	"github.com/evmts/channels/derivation/machine"
 	"github.com/evmts/channels/derivation/meter"
@@ -187,6 +188,10 @@ func (e *Engine) Load(binary []byte, options Options) (*Module, error) {
 	p, err := e.program(programKey{keccak(binary), options.PageLimit}, binary)
 	if err != nil {
 		return nil, err
+	}
+	if gas := evm.GasBound(options.FuelLimit, p.maxPages, p.bytes); gas > MaxMachineGas {
+		return nil, fmt.Errorf("%w: on chain a call may cost %d gas, allowed are %d: %d fuel, %d pages of 64 KiB, a program of %d bytes; lower the fuel or page limit, or make "+
+			"the module smaller", ErrOptions, gas, MaxMachineGas, options.FuelLimit, p.maxPages, p.bytes)
 	}
 	m := &Module{program: p, manifest: channel.Manifest{
 		ProgramHash: p.hash, FuelLimit: options.FuelLimit, PageLimit: options.PageLimit,

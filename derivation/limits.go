@@ -6,15 +6,20 @@ import (
 )
 
 const (
-	// DefaultFuelLimit is the fuel of one call when the manifest does not choose: a forced event may cost 5 million gas
-	// so that it can be sent through L1, and loading the program, memory and calldata takes up to 1.5 million of it.
+	// DefaultFuelLimit is the fuel of one call when the manifest does not choose: a forced event, or a proof about one, may
+	// cost 5 million gas in all, so that it can be sent through L1. With it and DefaultPageLimit a program of up to 80 KiB
+	// stays below that: evm.GasBound gives 4.09 million, and ShellGas is left for everything around the machine.
 	DefaultFuelLimit = 3_500_000
-	// MaxFuelLimit keeps a call, its program and its input within 15 million gas, below the cap of one transaction
-	// (EIP-7825: 16,777,216).
+	// MaxFuelLimit is the most that a manifest may choose; MaxMachineGas can allow less.
 	MaxFuelLimit = 13_000_000
-	// DefaultPageLimit is 256 KiB, which costs the chain's machine about 220,000 gas if all of it is touched.
+	// MaxMachineGas bounds evm.GasBound of a module: its fuel, its pages and its program together. With ShellGas it is
+	// below 15 million, and so below the cap of one transaction (EIP-7825: 16,777,216) even when 64/63 have to be sent.
+	MaxMachineGas = 13_800_000
+	// ShellGas is what a transaction takes around the machine: 21,000, 36 KiB of calldata at 16 gas, and the protocol.
+	ShellGas = 911_000
+	// DefaultPageLimit is 256 KiB, which costs the chain's machine 323,000 gas with a program of 64 KiB.
 	DefaultPageLimit = 4
-	// MaxPageLimit is 1 MiB, 2.8 million gas.
+	// MaxPageLimit is 1 MiB, 2.7 million gas.
 	MaxPageLimit = wasm.MaxPages
 	// StartFuel is what a module's start function may use. It runs when a module is loaded, never on chain, where the
 	// snapshot that it left is used instead.

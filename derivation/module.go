@@ -101,7 +101,7 @@ func (in *instance) run(entry entry, args [][]byte, limit uint64) channel.Result
 	if err := in.entries[entry].CallWithStack(&in.call, in.stack[:]); err != nil {
 		return in.failed(err, limit)
 	}
-	return in.output(entry, limit-in.fuel.Get())
+	return in.output(entry, limit, in.fuel.Get())
 }
 
 // failed gives the result of a call that ended early.
@@ -120,14 +120,18 @@ func (in *instance) failed(err error, limit uint64) channel.Result {
 	return channel.Result{Status: channel.RejectedTrap, Fuel: limit - uint64(left), Reason: reason}
 }
 
-// output reads and checks what the call returned.
-func (in *instance) output(entry entry, fuel uint64) channel.Result {
+// output reads, charges and checks what the call returned.
+func (in *instance) output(entry entry, limit, left uint64) channel.Result {
 	ptr, size := uint32(in.stack[0]>>32), uint32(in.stack[0])
 	view, ok := in.memory.Read(ptr, size)
 	if !ok {
-		return channel.Result{Status: channel.RejectedTrap, Fuel: fuel, Reason: TrapResult}
+		return channel.Result{Status: channel.RejectedTrap, Fuel: limit - left, Reason: TrapResult}
 	}
-	return checked(entry, view, fuel)
+	due := meter.OutputWord * meter.Words(len(view))
+	if due > left {
+		return channel.Result{Status: channel.RejectedOutOfFuel, Fuel: limit}
+	}
+	return checked(entry, view, limit-left+due)
 }
 
 // checked is the result of a call that returned the bytes in view.

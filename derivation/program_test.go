@@ -22,7 +22,7 @@ func TestF11_LoweredProgramIsPinned(t *testing.T) {
 	require.NoError(t, err)
 	golden := []struct{ text, bytes string }{
 		{"enter function 0, 1 params, 1 locals, 6 slots", "0080000001001006"},
-		{"fuel 560", "0040000000000230"},
+		{"fuel 441", "00400000000001b9"},
 		{"global.get 0", "0480000000000000"},
 		{"global.get 0", "0480000000000000"},
 		{"local.get 0", "03c0000000000000"},
@@ -30,21 +30,21 @@ func TestF11_LoweredProgramIsPinned(t *testing.T) {
 		{"global.set 0", "04c0000000000000"},
 		{"return 1", "0240000100000000"},
 		{"enter function 1, 2 params, 2 locals, 4 slots", "0080000102002004"},
-		{"fuel 272", "0040000000000110"},
+		{"fuel 224", "00400000000000e0"},
 		{"const 1", "0500000000000001"},
 		{"return 1", "0240000100000000"},
 		{"enter function 2, 2 params, 2 locals, 4 slots", "0080000202002004"},
-		{"fuel 272", "0040000000000110"},
+		{"fuel 242", "00400000000000f2"},
 		{"constant 0", "0540000000000000"},
 		{"return 1", "0240000100000000"},
-		{"enter function 3, 4 params, 4 locals, 5 slots", "0080000304004005"},
-		{"fuel 366", "004000000000016e"},
+		{"enter function 3, 4 params, 4 locals, 6 slots", "0080000304004006"},
+		{"fuel 347", "004000000000015b"},
 		{"const 7", "0500000000000007"},
 		{"local.get 1", "03c0000000000020"},
 		{"i32.eqz", "0ac0000000000000"},
 		{"jump_if 23", "01400000000000b8"},
-		{"fuel 60", "004000000000003c"},
-		{"fuel 312", "0040000000000138"},
+		{"fuel 81", "0040000000000051"},
+		{"fuel 224", "00400000000000e0"},
 		{"drop", "0340000000000000"},
 		{"const 1", "0500000000000001"},
 		{"return 1", "0240000100000000"},
@@ -72,7 +72,7 @@ func TestF11_ProgramHashIsPinned(t *testing.T) {
 	for range 3 {
 		hash, err := derivation.ProgramHash(counter.Wasm)
 		require.NoError(t, err)
-		require.Equal(t, "0x8de67bee382cf678337bde7b31f4b6fc8b99c970c1d83fb0ac0ff8a051ded7be", hash.Hex())
+		require.Equal(t, "0x2dd39fac607dfea86bfdf2c66bc6955bb9709d3b28654a0e25a3817eb54efd1f", hash.Hex())
 	}
 	_, err := derivation.ProgramHash([]byte("hello"))
 	require.ErrorIs(t, err, derivation.ErrModule)

@@ -159,24 +159,25 @@ func TestF11_A9_FuelIsPinnedAndEqual(t *testing.T) {
 	}
 	m, err := all["compiler"].Load(asm.Reducer(nil, asm.Result(0, 1)).Bytes(), limits)
 	require.NoError(t, err)
-	// Two arguments: a word each, allocate (block, 2 global.get, local.get, add, global.set, end). Then reduce: block, i64.const, end.
-	const allocate = 60 + 5*72 + 140
-	require.EqualValues(t, 2*(220+allocate)+60+72+140, m.Reduce([]byte("state"), []byte("event")).Fuel)
+	// Two arguments: a word each, allocate (block, parameter, 2 global.get, local.get, add, global.set, end). Then reduce:
+	// block, four parameters, i64.const, end; and a word of output.
+	const allocate, called, constant, back, word = 81 + 16 + 3*60 + 59 + 42 + 63, 81 + 4*16, 48, 63, 198
+	require.EqualValues(t, 2*(201+allocate)+called+constant+back+word, m.Reduce([]byte("state"), []byte("event")).Fuel)
 	// A second word of input, and a dead block that is not charged.
-	require.EqualValues(t, 3*220+2*allocate+60+72+140, m.Reduce(make([]byte, 33), []byte("event")).Fuel)
+	require.EqualValues(t, 3*201+2*allocate+called+constant+back+word, m.Reduce(make([]byte, 33), []byte("event")).Fuel)
 	m, err = all["compiler"].Load(asm.Reducer(nil, asm.Cat(asm.Block(asm.Void, asm.Br(0), asm.Const32(1), asm.Op(0x1a)), asm.Result(0, 1))).Bytes(), limits)
 	require.NoError(t, err)
-	require.EqualValues(t, 2*(220+allocate)+(60+72)+(60+72+140), m.Reduce([]byte("state"), []byte("event")).Fuel)
-	// A br_if that would drop two operands and keep one, not taken: 24 for each. Then the block behind it, and the end of the block.
+	require.EqualValues(t, 2*(201+allocate)+(called+42)+(81+constant+back)+word, m.Reduce([]byte("state"), []byte("event")).Fuel)
+	// A br_if that would drop two operands and keep one, not taken: 201, and 23 for each. Then the block behind it, and the end of the block.
 	branch := asm.Cat(asm.Block(asm.I64, asm.Const32(1), asm.Const32(2), asm.Const64(1), asm.Const32(0), asm.BrIf(0), asm.Op(0x1a, 0x1a, 0x1a), asm.Const64(1)))
 	m, err = all["compiler"].Load(asm.Reducer(nil, branch).Bytes(), limits)
 	require.NoError(t, err)
-	require.EqualValues(t, 2*(220+allocate)+(60+4*72+90+3*24)+(60+3*40+72)+(60+140), m.Reduce([]byte("state"), []byte("event")).Fuel)
-	// A call with ten parameters: two more than are free.
-	many := asm.Func{Params: bytes.Repeat([]byte{asm.I32}, 10)}
+	require.EqualValues(t, 2*(201+allocate)+(called+4*constant+59+201+3*23)+(81+3*32+constant)+(81+back)+word, m.Reduce([]byte("state"), []byte("event")).Fuel)
+	// A call of a function with ten parameters and three locals.
+	many := asm.Func{Params: bytes.Repeat([]byte{asm.I32}, 10), Locals: []byte{asm.I32, asm.I64, asm.I32}}
 	m, err = all["compiler"].Load(asm.Reducer(nil, asm.Cat(bytes.Repeat(asm.Const32(0), 10), asm.Call(4), asm.Result(0, 1)), many).Bytes(), limits)
 	require.NoError(t, err)
-	require.EqualValues(t, 2*(220+allocate)+(60+10*72+260+72+140)+(60+2*30+140), m.Reduce([]byte("state"), []byte("event")).Fuel)
+	require.EqualValues(t, 2*(201+allocate)+(called+10*constant+303+constant+back)+(81+10*16+3*3+back)+word, m.Reduce([]byte("state"), []byte("event")).Fuel)
 }
 
 // TestF11_R6_FuelEdge: with exactly the fuel a call needs it is accepted, with one less it is not.

@@ -120,7 +120,7 @@ func TestProfileAccountsForAllFuel(t *testing.T) {
 	}
 	require.Equal(t, engine, self)
 	require.Equal(t, engine, stacks)
-	for _, want := range []string{"reduce", "init", "effects", "allocate", "keccak256", "reject", "(input)"} {
+	for _, want := range []string{"reduce", "init", "effects", "allocate", "keccak256", "reject", "(input, output)"} {
 		require.True(t, names[want], want)
 	}
 	require.Subset(t, titles(t, svg), keys(names), "the flame graph has every function of the table")

@@ -2,22 +2,19 @@ package evm
 
 // Constants of GasBound.
 const (
-	// GasBase is what every call costs: the prologue, copying in and reversing what is not charged, the frames of
-	// allocate and the entry, a failing charge, and reversing MaxOutput bytes of output.
-	GasBase = 175_000
+	// GasBase is what every call costs besides: the prologue, the frames of allocate and the entry, what copying in and out
+	// costs whatever the size, a charge that fails.
+	GasBase = 1_800
 	// GasProgramWord is copying 32 bytes of program, and placing the image: the worst is one segment of one word after
 	// the other.
-	GasProgramWord = 90
+	GasProgramWord = 88
 	// GasChunk is a first access to a data contract.
-	GasChunk = 2_900
+	GasChunk = 2_850
 	// MemoryWords are the words of the EVM's memory that are neither program nor the module's memory.
 	MemoryWords = programAt/32 + 2
 	// ChunkBytes are the bytes of program in a data contract of the largest size, whose first byte is STOP.
 	ChunkBytes = MaxCode - 1
-	// MaxOutput bounds what a call may return; callers give less.
-	MaxOutput = 24 << 10
-
-	pageWords = 2048
+	pageWords  = 2048
 )
 
 // GasBound is the most gas that a call of the machine takes, of which it must be given 64/63: fuel, and what is not

@@ -1,8 +1,6 @@
 package evm_test
 
 import (
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -12,6 +10,8 @@ import (
 
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/derivation"
+	"github.com/evmts/channels/derivation/evm"
+	"github.com/evmts/channels/derivation/evm/evmrun"
 	"github.com/evmts/channels/derivation/lower"
 	"github.com/evmts/channels/derivation/modgen"
 )
@@ -28,12 +28,13 @@ func randomBytes(seed uint64, n int) []byte {
 type versus struct {
 	compiled *derivation.Module
 	close    func() error
-	request  request
+	request  evmrun.Request
 	program  *lower.Program
+	size     int
 }
 
 // face loads a module; nil when its start function fails.
-func face(t testing.TB, c *chain, m modgen.Module) *versus {
+func face(t testing.TB, c *evmrun.Chain, m modgen.Module) *versus {
 	e, err := derivation.NewEngine(derivation.Config{}.WithInstances(1))
 	require.NoError(t, err)
 	loaded, err := e.Load(m.Binary, derivation.Options{FuelLimit: m.FuelLimit, PageLimit: m.PageLimit})
@@ -42,28 +43,28 @@ func face(t testing.TB, c *chain, m modgen.Module) *versus {
 		require.NoError(t, e.Close())
 		return nil
 	}
-	p := loaded.Program()
-	return &versus{compiled: loaded, close: e.Close, program: p, request: request{fuel: m.FuelLimit, pages: m.PageLimit, entry: lower.Reduce,
-		maxOutput: derivation.MaxResultBytes, chunks: c.store(p.Encode(), chunkBytes)}}
+	p := loaded.Program().Encode()
+	return &versus{compiled: loaded, close: e.Close, program: loaded.Program(), size: len(p), request: evmrun.Request{Fuel: m.FuelLimit, Pages: m.PageLimit, Entry: lower.Reduce,
+		MaxOutput: derivation.MaxResultBytes, Chunks: c.Store(p, 0)}}
 }
 
 // call compares one call of reduce on all three. The terminal byte of the output is the shell's to check, on chain too.
-func (v *versus) call(t testing.TB, c *chain, state, event []byte) verdict {
+func (v *versus) call(t testing.TB, c *evmrun.Chain, state, event []byte) evmrun.Verdict {
 	r := v.request
-	r.arguments = [][]byte{state, event}
+	r.Arguments = [][]byte{state, event}
 	want := expected(t, v.program, &r)
-	got, gas := c.run(t, &r)
+	got, gas := run(t, c, &r)
 	require.Equal(t, want, got, "event %x", event)
-	_ = gas
+	require.LessOrEqual(t, gas, evm.GasBound(want.Fuel, min(r.Pages, v.program.MaxPages), v.size))
 	compiled := v.compiled.Reduce(state, event)
 	status := uint8(compiled.Status)
-	if compiled.Status == channel.RejectedOutput && want.status == 0 {
-		require.Greater(t, want.output[0], uint8(1))
+	if compiled.Status == channel.RejectedOutput && want.Status == 0 {
+		require.Greater(t, want.Output[0], uint8(1))
 	} else {
-		require.Equal(t, want.status, status)
-		require.Equal(t, string(want.output), string(compiled.Output))
+		require.Equal(t, want.Status, status)
+		require.Equal(t, string(want.Output), string(compiled.Output))
 	}
-	require.Equal(t, want.fuel, compiled.Fuel)
+	require.Equal(t, want.Fuel, compiled.Fuel)
 	return want
 }
 
@@ -83,7 +84,7 @@ func TestA9_MachineOnChainAgreesWithTheOthers(t *testing.T) {
 		}
 	}
 	statuses, modules := map[uint8]uint64{}, 0
-	var c *chain
+	var c *evmrun.Chain
 	for done := uint64(0); done < cases; seed++ {
 		if modules%64 == 0 {
 			c = newChain(t) // what was stored would pile up
@@ -101,7 +102,7 @@ func TestA9_MachineOnChainAgreesWithTheOthers(t *testing.T) {
 					event[k] &= event[(k*7+3)%len(event)] & 7
 				}
 			}
-			statuses[v.call(t, c, []byte("state"), event).status]++
+			statuses[v.call(t, c, []byte("state"), event).Status]++
 			if t.Failed() {
 				t.Fatalf("seed %d, call %d", seed, i)
 			}
@@ -114,5 +115,3 @@ func TestA9_MachineOnChainAgreesWithTheOthers(t *testing.T) {
 		require.Greater(t, statuses[s], cases/100, "the modules must be of every kind: %d", s)
 	}
 }
-
-var errNever = errors.New(fmt.Sprint())

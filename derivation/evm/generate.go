@@ -2,6 +2,7 @@ package evm
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/evmts/channels/derivation/lower"
@@ -61,14 +62,27 @@ type Program struct {
 	labels  map[string]int
 }
 
-// Machine generates the machine.
-func Machine() (*Program, error) { return generate(load, callEntry, output) }
+// variant is what makes the machine of the contract.
+var variant = []part{{"arguments and entry", callEntry}, {"output", output}}
 
-func generate(parts ...string) (*Program, error) {
+// Machine generates the machine.
+func Machine() (*Program, error) { return generate(nil, variant...) }
+
+// part is a piece of the machine's text.
+type part struct{ name, text string }
+
+// shared are the parts that every variant has.
+var shared = []part{{"calls", calls}, {"host functions", hosts}, {"reversing bytes", reversal}, {"the end", ends}, {"reading the program", load}}
+
+// generate assembles the handlers and parts. edit, if it is not nil, may change any text: tests plant mistakes with it.
+func generate(edit func(name, text string) string, parts ...part) (*Program, error) {
+	if edit == nil {
+		edit = func(_, text string) string { return text }
+	}
 	a := &assembler{labels: map[string]int{}, constants: map[string]uint64{
 		"CODE": uint64(codeAt), "PROGRAM": uint64(programAt), "FRAMETOP": uint64(programAt), "SAVED": uint64(savedAt),
-		"M32": 1<<32 - 1, "M64": 1<<64 - 1, "TWICE32": 1<<32 + 1, "ONES": 0x0101010101010101,
-		"STACKLIMIT": meter.StackLimit, "INPUTWORD": meter.InputWord, "BULKWORD": meter.BulkWord, "GROWPAGE": meter.GrowPage,
+		"M32": 1<<32 - 1, "M64": 1<<64 - 1, "TWICE32": 1<<32 + 1,
+		"STACKLIMIT": meter.StackLimit, "INPUTWORD": meter.InputWord, "OUTPUTWORD": meter.OutputWord, "BULKWORD": meter.BulkWord, "GROWPAGE": meter.GrowPage,
 		"HOSTCALL": meter.HostCall, "HASHCALL": meter.HashCall, "HASHWORD": meter.HashWord, "NOTICEWORD": meter.NoticeWord,
 	}, macros: map[string]string{
 		"next":  "8 add dup1 mload 240 shr jump",
@@ -88,27 +102,32 @@ func generate(parts ...string) (*Program, error) {
 	}
 	a.heading("instruction 0 is none: execution begins here")
 	a.write("@start jump")
-	var long []lower.Op
+	var (
+		long  []lower.Op
+		texts []string
+	)
 	for _, op := range lower.Ops() {
 		a.fill(handlerSize * int(op))
 		text, ok := handlers[op]
 		if !ok {
 			return nil, fmt.Errorf("derivation/evm: %s has no handler", op)
 		}
+		text = edit(op.String(), text)
 		a.heading("%d %s", op, op)
 		if a.size(text)+1 <= handlerSize {
 			a.write(fmt.Sprintf("do.%s: %s", op, text))
 			continue
 		}
-		long = append(long, op)
+		long, texts = append(long, op), append(texts, text)
 		a.write(fmt.Sprintf("do.%s: @on.%s jump", op, op))
 	}
-	for _, op := range long {
+	for i, op := range long {
 		a.heading("%s, where there is room", op)
-		a.write(fmt.Sprintf("on.%s: %s", op, handlers[op]))
+		a.write(fmt.Sprintf("on.%s: %s", op, texts[i]))
 	}
-	for _, part := range append([]string{calls, hosts, reversal, ends}, parts...) {
-		a.write(part)
+	for _, p := range slices.Concat(shared, parts) {
+		a.heading("%s", p.name)
+		a.write(edit(p.name, p.text))
 	}
 	code, err := a.finish()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/derivation/evm"
+	"github.com/evmts/channels/derivation/evm/evmrun"
 	"github.com/evmts/channels/derivation/lower"
 	"github.com/evmts/channels/examples/counter"
 )
@@ -21,10 +22,10 @@ func TestCounter(t *testing.T) {
 	require.NoError(t, err)
 	c := newChain(t)
 	program := m.Program().Encode()
-	r := &request{fuel: m.Manifest().FuelLimit, pages: m.Manifest().PageLimit, entry: lower.Reduce, maxOutput: derivation.MaxResultBytes,
-		chunks: c.store(program, chunkBytes), arguments: [][]byte{make([]byte, 300), make([]byte, 40)}}
+	r := &evmrun.Request{Fuel: m.Manifest().FuelLimit, Pages: m.Manifest().PageLimit, Entry: lower.Reduce, MaxOutput: derivation.MaxResultBytes,
+		Chunks: c.Store(program, 0), Arguments: [][]byte{make([]byte, 300), make([]byte, 40)}}
 	want := expected(t, m.Program(), r)
-	got, gas := c.run(t, r)
+	got, gas := run(t, c, r)
 	t.Log(want, gas)
 	require.Equal(t, want, got)
 }

@@ -69,11 +69,12 @@ const callEntry = `
 	64 calldataload 2 shl PROGRAM 32 add add mload 224 shr CODE add @enter jump
 	`
 
-// output ends a call whose entry returned.
+// output ends a call: status ‖ fuel used ‖ length of the output, and the output if the entry returned one.
 const output = `
 	finished: pop                          ; ptr in the upper half, size in the lower
 	dup1 M32 and swap1 32 shr              ; size ptr
 	dup2 dup2 inside                       ; size ptr start
+	dup3 words OUTPUTWORD mul charge
 	1 dup4 sub 96 calldataload swap1 lt iszero @wrongoutput jumpi
 	$start mstore pop $size mstore
 	@unreversed $start mload $size mload dup2 add @reverse jump
@@ -83,4 +84,7 @@ const output = `
 	$size mload 32 $start mload sub mstore
 	0 $start mload $size mload add mstore  ; padding
 	$size mload words 5 shl 96 add 96 $start mload sub return
+
+	end: 32 mstore 0 mstore 0 64 mstore    ; status fuel
+	96 0 return
 	`

@@ -71,15 +71,13 @@ const reversal = `
 	reversed: pop pop pop jump
 	`
 
-// ends are the ways out. What is returned is status ‖ fuel used ‖ length of the output.
+// ends are the ways out. They go to end with status and fuel used.
 const ends = `
 	trap: 8 @used jump
 	rejected: 7 @used jump
 	wrongoutput: 10 @used jump
 	oof: 9 0 calldataload @end jump        ; all of the fuel
-	used: $fuel mload 0 calldataload sub   ; status fuel
-	end: 32 mstore 0 mstore 0 64 mstore
-	96 0 return
+	used: $fuel mload 0 calldataload sub @end jump
 	malformed: 0 0 revert
 	`
 

@@ -176,8 +176,10 @@ func (m *Machine) returned() {
 	}
 	if m.next == len(m.args) {
 		ptr, size := m.stack[0]>>32, m.stack[0]&0xffffffff
-		if m.status = Done; ptr+size > uint64(len(m.memory)) {
+		if ptr+size > uint64(len(m.memory)) {
 			m.stop(TrapResult)
+		} else if m.charge(meter.OutputWord * meter.Words(int(size))) {
+			m.status = Done
 		}
 		return
 	}

@@ -152,7 +152,7 @@ func TestF11_HookSeesEveryInstruction(t *testing.T) {
 		m.Run(7)
 	}
 	require.Equal(t, endOf(plain), endOf(m))
-	require.Equal(t, charged, m.FuelUsed())
+	require.Equal(t, charged+meter.OutputWord*meter.Words(len(m.Output())), m.FuelUsed())
 	require.Equal(t, 1+6, depth)
 	require.Positive(t, byFunction[4])
 	require.Greater(t, steps, 50)

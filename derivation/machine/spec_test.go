@@ -1,21 +1,27 @@
 package machine_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
+	"github.com/evmts/channels/derivation/evm"
+	"github.com/evmts/channels/derivation/evm/evmrun"
 	"github.com/evmts/channels/derivation/lower"
 	"github.com/evmts/channels/derivation/machine"
 	"github.com/evmts/channels/derivation/meter"
@@ -56,12 +62,15 @@ const (
 	specPages = 65536 // the suite grows memories to what the specification allows
 )
 
-// trio is one module of a script on the three engines.
+var harness = sync.OnceValues(evm.Harness)
+
+// trio is one module of a script on the three engines, and in the contract.
 type trio struct {
 	module  *wasm.Module
 	metered *meter.Metered
 	wazero  [2]api.Module // compiler, interpreter
 	machine *machine.Machine
+	chain   *evmrun.Chain // the contract, with a way in for single functions
 	exports map[string]wasm.Export
 	stale   bool            // a call that would have changed memory or globals may have been skipped
 	tainted map[uint32]bool // functions that were cut out because they use floats, or call such
@@ -84,6 +93,10 @@ func newTrio(t *testing.T, runtimes [2]wazero.Runtime, m *wasm.Module, where str
 	}
 	x.machine, err = machine.New(l.Program, specPages)
 	require.NoError(t, err, where)
+	harness, err := harness()
+	require.NoError(t, err)
+	x.chain, err = evmrun.New(harness.Code)
+	require.NoError(t, err)
 	for _, e := range m.Exports {
 		x.exports[e.Name] = e
 	}
@@ -174,6 +187,38 @@ func digest(b []byte) string {
 	return fmt.Sprintf("%d %x", len(b), h)
 }
 
+// chainPages bounds the memories that are built up in the EVM: 64 MiB.
+const chainPages = 1024
+
+// onChain is a copy of what a call begins with, for the contract; nil when that is too large.
+func (x *trio) onChain(function uint32, args []uint64) *evmrun.Invocation {
+	if len(x.machine.Memory()) > chainPages*wasm.PageSize {
+		return nil
+	}
+	p := *x.machine.Program()
+	p.MaxPages = min(p.MaxPages, math.MaxUint16) // the encoding has no more, and no test that remains needs it
+	p.Memory, p.Globals = bytes.Clone(x.machine.Memory()), slices.Clone(x.machine.Globals())
+	return &evmrun.Invocation{Fuel: specFuel, Pages: math.MaxUint16, Program: &p, Function: function, Parameters: args}
+}
+
+// contract compares what the contract leaves behind with what the reference machine has just left; whether it ran.
+func (x *trio) contract(t *testing.T, i *evmrun.Invocation, where string) bool {
+	if i == nil || len(x.machine.Memory()) > chainPages*wasm.PageSize {
+		return false
+	}
+	got, err := x.chain.Invoke(i)
+	require.NoError(t, err, where)
+	want := map[machine.Status]uint8{machine.Done: 0, machine.Rejected: 7, machine.Trapped: 8, machine.OutOfFuel: 9}[x.machine.Status()]
+	require.Equal(t, want, got.Status, where)
+	require.Equal(t, x.machine.FuelUsed(), got.Fuel, where)
+	if want == 0 {
+		require.Equal(t, append([]uint64(nil), x.machine.Operands()...), got.Results, where)
+	}
+	require.Equal(t, append([]uint64(nil), x.machine.Globals()...), got.Globals, where)
+	require.True(t, bytes.Equal(x.machine.Memory(), got.Memory), "memory: %s", where)
+	return true
+}
+
 func (x *trio) reference(function uint32, args []uint64) (o outcome) {
 	x.machine.Invoke(function, args, specFuel)
 	switch x.machine.Finish() {
@@ -250,8 +295,9 @@ func load(b []byte) (m *wasm.Module, tainted map[uint32]bool, why string) {
 }
 
 // TestF11_A9_SpecSuiteOnAllEngines runs every assertion of the official suite that is in the accepted subset on the
-// compiler and the interpreter, both metered, and on the reference machine: results and traps must be those that the
-// suite expects; traps, memory, globals and fuel must be the same on all three. What is skipped is counted by reason.
+// compiler and the interpreter, both metered, on the reference machine, and in the contract: results and traps must be
+// those that the suite expects; traps, memory, globals and fuel must be the same on all four. What is skipped is counted
+// by reason.
 func TestF11_A9_SpecSuiteOnAllEngines(t *testing.T) {
 	ctx, ran, skipped := context.Background(), map[string]int{}, map[string]int{}
 	features := api.CoreFeatureMutableGlobal | api.CoreFeatureSignExtensionOps | api.CoreFeatureMultiValue | api.CoreFeatureBulkMemoryOperations
@@ -298,7 +344,13 @@ func TestF11_A9_SpecSuiteOnAllEngines(t *testing.T) {
 					continue
 				}
 				e := current.exports[c.Action.Field]
+				invocation := current.onChain(e.Index, args)
 				got := current.reference(e.Index, args)
+				if current.contract(t, invocation, where) {
+					ran["in the contract"]++
+				} else {
+					skipped["in the contract: memory above 64 MiB"]++
+				}
 				kind := c.Type
 				if c.Type == "assert_exhaustion" {
 					require.Equal(t, machine.TrapStack.String(), got.trap, where)
@@ -329,7 +381,7 @@ func TestF11_A9_SpecSuiteOnAllEngines(t *testing.T) {
 	t.Logf("ran %v", ran)
 	t.Logf("skipped %v", skipped)
 	require.Equal(t, map[string]int{
-		"module": 1594, "assert_return": 7837, "assert_trap": 311, "assert_exhaustion": 4, "action": 39, "assert_return, deeper than the stack limit": 1,
+		"module": 1594, "in the contract": 9491, "assert_return": 7837, "assert_trap": 311, "assert_exhaustion": 4, "action": 39, "assert_return, deeper than the stack limit": 1,
 		"assert_return, engines compared only": 988, "assert_trap, engines compared only": 269, "action, engines compared only": 42,
 	}, ran)
 	require.Equal(t, map[string]int{

@@ -13,6 +13,7 @@
 // of fuel", whatever else would have happened. Charges are made at these points and nowhere else:
 //
 //	input        before each argument is copied in: InputWord per started 32 bytes
+//	output       when the entry has returned a range inside of the memory: OutputWord per started 32 bytes
 //	block        at the beginning of each basic block: Block plus the charges of all its instructions (func Charge)
 //	host         inside each host function, before it acts: HostCall plus NoticeWord per started 32 bytes of its length,
 //	             keccak256 HashCall plus HashWord

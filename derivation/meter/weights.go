@@ -7,15 +7,16 @@ const (
 	Block      = 81  // subtracting, storing and testing the fuel
 	Local      = 3   // clearing a local
 	Param      = 16  // moving an argument to the frame
-	UnwindBase = 225 // dropping operands under those that a branch keeps, and the jump behind
+	UnwindBase = 201 // dropping operands under those that a branch keeps, and the jump behind
 	Unwind     = 23  // for each that it keeps or drops
 	InputWord  = 201 // copying 32 bytes and reversing them
+	OutputWord = 198 // reversing 32 bytes
 	BulkWord   = 6   // MCOPY; memory.fill does it in doubling steps
 	GrowPage   = 6144
-	HostCall   = 100  // and the weight of the call
-	HashCall   = 1000 // for keccak256 instead
-	HashWord   = 402  // reversing 32 bytes there and back, keccak's own 6
-	NoticeWord = 3    // emit, log, reject: nothing happens on chain
+	HostCall   = 100 // and the weight of the call
+	HashCall   = 480 // for keccak256 instead
+	HashWord   = 402 // reversing 32 bytes there and back, keccak's own 6
+	NoticeWord = 3   // emit, log, reject: nothing happens on chain
 )
 
 // Limits of the stack, in slots.
@@ -42,7 +43,7 @@ var weights = func() (w [0x110]uint32) {
 	set(127, wasm.OpBrTable) // and a jump
 	set(63, wasm.OpReturn)
 	set(303, wasm.OpCall)
-	set(431, wasm.OpCallIndirect)
+	set(435, wasm.OpCallIndirect)
 	set(32, wasm.OpDrop)
 	set(51, wasm.OpSelect)
 	set(59, wasm.OpLocalGet, wasm.OpLocalSet, wasm.OpLocalTee)
@@ -59,7 +60,7 @@ var weights = func() (w [0x110]uint32) {
 	set(51, wasm.OpMemorySize)
 	set(242, wasm.OpMemoryGrow)
 	set(206, wasm.OpMemoryCopy)
-	set(600, wasm.OpMemoryFill) // with what the doubling of many words costs beyond BulkWord
+	set(490, wasm.OpMemoryFill) // with what the doubling of many words costs beyond BulkWord
 	for _, first := range []wasm.Opcode{wasm.OpI32Eqz, wasm.OpI64Eqz} {
 		run(first, 36, 36, 39, 51, 36, 51, 36, 54, 39, 54, 39)
 	}

@@ -43,7 +43,7 @@ func (p *Profile) FlameGraph(w io.Writer, title string) error {
 <style>rect.f{stroke:#fff;stroke-width:.6}g:hover>rect.f{stroke:#000;stroke-width:1}text{pointer-events:none;fill:#1a1a1a}</style>
 <rect width="100%%" height="100%%" fill="#fff"/>
 <text x="%d" y="26" font-size="17">%s</text>
-<text x="%d" y="46" fill="#555">%s fuel in %s calls; as wide as the fuel, callers above callees; blue: host functions, grey: copying in the arguments</text>
+<text x="%d" y="46" fill="#555">%s fuel in %s calls; as wide as the fuel, callers above callees; blue: host functions, grey: copying in and out</text>
 %s</svg>
 `, flameWidth, height, flameWidth, height, flameMargin, escape(cut(title, 110)), flameMargin, Group(root.Total), Group(root.Calls), f.out.String())
 	return err

@@ -2,7 +2,7 @@
 // of fuel and every instruction to a function and to the calls that led to it.
 //
 // Fuel is attributed when it is charged, so the sum over all functions is the fuel of the calls, to the unit. Fuel that
-// a host function charges belongs to the host function. Fuel for copying in arguments belongs to the row Input.
+// a host function charges belongs to the host function. Fuel for copying arguments in and the output out belongs to the row Input.
 package profile
 
 import (
@@ -16,7 +16,7 @@ import (
 
 const (
 	// Input is the name of what copying arguments into the memory is attributed to.
-	Input = "(input)"
+	Input = "(input, output)"
 	// Others stands for the callers in a profile that has too many different stacks to tell all of them apart.
 	Others = "(other stacks)"
 	// maxNodes bounds the different stacks of a profile.
@@ -103,8 +103,8 @@ func (p *Profile) Call(m *machine.Machine) uint64 {
 	p.target.Calls++
 	m.Hook = p.step
 	m.Finish()
-	if p.leaves && len(p.stack) == 1 && m.Status() == machine.OutOfFuel {
-		p.target = p.child(&p.root, key{kind: Copying}, Input) // the next argument was too dear
+	if p.leaves && len(p.stack) == 1 {
+		p.target = p.child(&p.root, key{kind: Copying}, Input) // the output, or the next argument was too dear
 	}
 	p.settle(m)
 	m.Hook = nil
