@@ -1,7 +1,6 @@
 package examples
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,13 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ethereum/go-ethereum/common"
 	"github.com/stretchr/testify/require"
 
-	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/examples/internal/play"
-	"github.com/evmts/channels/examples/raid"
 )
 
 // shown are the modules of the table, and what each shows. Sizes and fuel come from the folders.
@@ -31,9 +27,6 @@ const first, last = "| module |", "\n\n"
 
 // fuel is what has been measured: the dearest call of reduce, and of init and effects.
 func fuel(t *testing.T, name string) (reduce uint64, kind string, other uint64) {
-	if name == "raid" {
-		return raidFuel(t)
-	}
 	raw, err := os.ReadFile(filepath.Join(name, "testdata", "fuel.txt"))
 	require.NoError(t, err)
 	for _, line := range strings.Split(strings.TrimSpace(string(raw)), "\n") {
@@ -49,35 +42,6 @@ func fuel(t *testing.T, name string) (reduce uint64, kind string, other uint64) 
 	}
 	require.NotZero(t, reduce)
 	return reduce, kind, other
-}
-
-// raidFuel plays raids of two heroes, and of fifteen with eight assets; the others' own tests write down what they measured.
-func raidFuel(t *testing.T) (reduce uint64, kind string, other uint64) {
-	input, err := raid.Genesis{Settlement: play.Address(1), World: play.Address(2), NamespaceID: raid.NamespaceID(raid.Namespace), Config: raid.DefaultConfig()}.Input()
-	require.NoError(t, err)
-	fuel := map[string]uint64{}
-	m := play.Load(t, "raid/raid", raid.Wasm)
-	for seed := range byte(8) {
-		s := play.Setup{Seats: 3, Assets: 1, Input: input}
-		if seed%2 == 1 {
-			s = play.Setup{Seats: 16, Assets: channel.MaxAssets, Beneficiaries: channel.MaxBeneficiaries, Input: input}
-		}
-		var bots []play.Player
-		for seat := range s.Seats {
-			bots = append(bots, raid.NewBot(uint8(seat), common.Hash{seed, byte(seat)}))
-		}
-		g := play.New(t, m, s, bots, fuel)
-		g.Finish(2000, func(payload []byte) string {
-			if bytes.Contains(payload, []byte("reveal")) {
-				return "reveal"
-			}
-			return "choice"
-		})
-		_, v := g.Rules.Effects(g.State)
-		require.NoError(t, v.Err())
-		fuel["effects"] = max(fuel["effects"], v.Fuel)
-	}
-	return fuel["reveal"], "reveal", max(fuel["init"], fuel["effects"])
 }
 
 func TestU_TableOfModulesIsTrue(t *testing.T) {

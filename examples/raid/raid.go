@@ -40,7 +40,7 @@ const (
 	MaxEvents = 1 + 2*maxRounds
 	// FuelLimit is enough for every call. The dearest one is the victory of fifteen heroes over eight assets, 2.4
 	// million; the party of the demo stays below one.
-	FuelLimit = 3_000_000
+	FuelLimit = 3_500_000
 	// PageLimit is the most pages of 64 KiB that the module's memory can have.
 	PageLimit = 1
 
