@@ -13,14 +13,15 @@ import (
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/adjudicator/proof"
 	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/derivation/evm"
 )
 
-// What one transaction of a publication or an execution may hold. A block of an L2 takes 16.8 million gas per transaction
-// (EIP-7825); an execution stays below that with its calldata and its bookkeeping.
+// What one transaction of a publication or an execution may hold. A chain takes 16.8 million gas per transaction (EIP-7825);
+// an execution stays below that with its calldata and its bookkeeping.
 const (
 	chunkBytes      = 48 << 10
-	executionGas    = 9_000_000
-	executionExtra  = 1_000_000 // of one leaf beside its fuel: memory, program, checks of δ
+	executionGas    = 13_000_000
+	executionShell  = 200_000 // of one leaf beside the machine: the checks of δ, handing states on
 	ticketPage      = 10_000    // blocks that are searched for a ticket at a time
 	maxTicketSearch = 10_000_000
 )
@@ -225,7 +226,14 @@ func (l *Link) publication(req TxRequest, policy adjudicator.Policy, j *proof.Jo
 }
 
 func (l *Link) execution(req TxRequest, j *proof.Journal) ([]adjudicator.Call, error) {
-	parts, err := j.Execute(req.Rules, req.Conclude.Update, proof.Gas{Limit: executionGas, Overhead: executionExtra})
+	manifest := req.Rules.Module.Manifest()
+	_, size, err := l.reader.ProgramOf(l.ctx, manifest.ProgramHash)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := j.Execute(req.Rules, req.Conclude.Update, proof.Gas{
+		Limit: executionGas, Overhead: executionShell + evm.GasBound(0, manifest.PageLimit, int(size)),
+	})
 	if err != nil {
 		return nil, err
 	}
