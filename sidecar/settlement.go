@@ -22,7 +22,7 @@ const (
 	chunkBytes      = 48 << 10
 	executionGas    = 13_000_000
 	executionShell  = 200_000 // of one leaf beside the machine: the checks of δ, handing states on
-	ticketPage      = 10_000    // blocks that are searched for a ticket at a time
+	ticketPage      = 10_000  // blocks that are searched for a ticket at a time
 	maxTicketSearch = 10_000_000
 )
 
