@@ -50,9 +50,9 @@ func TestA1_BringingIsBoundedByTheSnapshot(t *testing.T) {
 	g.must(2, bring(map[string]int{"potion": 3, "sword": 0, "shield": 1}))
 	raid := g.raid()
 	require.Equal(t, Pack{Potions: 2, Swords: 1}, raid.Seats[1].Brought)
-	require.Equal(t, [itemCount]uint16{2, 1}, raid.Seats[1].Bag)
+	require.Equal(t, [itemCount]uint32{2, 1}, raid.Seats[1].Bag)
 	require.Equal(t, Pack{Potions: 3, Shields: 1}, raid.Seats[2].Brought)
-	require.Equal(t, [itemCount]uint16{3, 0, 1}, raid.Seats[2].Bag)
+	require.Equal(t, [itemCount]uint32{3, 0, 1}, raid.Seats[2].Bag)
 
 	// Nobody owns anything without a ticket, and nobody has to bring anything with one.
 	g = newGame(t, h, defaultSetup(), 1)

@@ -49,8 +49,17 @@ func (m *metered) name(s *State) {
 	}
 }
 
+// counted is a module that is told what kind of reduce comes next.
+type counted interface {
+	channel.Module
+	name(s *State)
+	timeout()
+}
+
+func (m *metered) timeout() { m.call = "timeout" }
+
 // playOut plays a raid to its end, with a timeout tried on every state.
-func (m *metered) playOut(t *testing.T, s setup, seed uint64, prepare func(*Bot)) *game {
+func playOut(t *testing.T, m counted, s setup, seed uint64, prepare func(*Bot)) *game {
 	g := newGame(t, m, s, seed)
 	for _, bot := range g.bots {
 		bot.Pack = MaxPack
@@ -58,7 +67,7 @@ func (m *metered) playOut(t *testing.T, s setup, seed uint64, prepare func(*Bot)
 	}
 	for again := true; again; {
 		before := g.state
-		m.call = "timeout"
+		m.timeout()
 		if !g.raid().Over() {
 			next, v := g.rules.Timeout(before, g.seq+1, 1_900_000_000)
 			require.NoError(t, v.Err())
@@ -90,7 +99,7 @@ func TestA9_TheDearestCallsKeepToTheirFuel(t *testing.T) {
 			{heroes: 6, keeper: 3, assets: 8, beneficiaries: 8, config: Config{MaxRounds: 48, Rooms: []Room{{Kind: Dragon, HP: 900, Attack: 100}}}, loot: everything},
 		} {
 			s.stake = func(asset, seat int) uint64 { return ^uint64(0) - uint64(asset*seat) }
-			g := m.playOut(t, s, seed, func(b *Bot) { b.Class = Class(1 + seed%4) })
+			g := playOut(t, m, s, seed, func(b *Bot) { b.Class = Class(1 + seed%4) })
 			outcomes[g.raid().Outcome]++
 		}
 	}
