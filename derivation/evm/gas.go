@@ -12,10 +12,10 @@ var stops = []string{"trap", "oof", "rejected", "wrongoutput", "malformed"}
 // gas is the most that the code behind a label costs until a jump whose target is not written beside it: dispatch, a
 // chain, the way back from a routine. What depends on sizes (words copied, cold accounts, memory) is not in it, a loop
 // counts once, and ways to a stop are left out.
-func (p *Program) gas(label string) uint64 {
+func (p *Program) gas(label string, without ...string) uint64 {
 	at := func(target uint16) (name string) {
 		for name, to := range p.labels {
-			if to == int(target) && slices.Contains(stops, name) {
+			if to == int(target) && (slices.Contains(stops, name) || slices.Contains(without, name)) {
 				return name
 			}
 		}
@@ -59,12 +59,12 @@ func (p *Program) gas(label string) uint64 {
 // Gas is the most that one instruction costs: the dispatch that follows it and, for calls, the new frame included;
 // without what depends on operands. Table, JumpUnless and Unwind do not include the jump or Return behind them.
 func (p *Program) Gas(op lower.Op) uint64 {
-	sum := p.gas("do." + op.String())
+	name := "do." + op.String()
 	switch op {
 	case lower.Unwind:
-		sum += p.gas("saved") + p.gas("dropped") + p.gas("restored")
-	case lower.Call, lower.CallIndirect:
-		sum += p.gas("moved")
+		return p.gas(name) + p.gas("saved") + p.gas("dropped") + p.gas("restored")
+	case lower.Call, lower.CallIndirect: // what a host function costs beyond a call is charged inside of it
+		return p.gas(name, "notfunction") + p.gas("moved")
 	}
-	return sum
+	return p.gas(name)
 }
