@@ -117,7 +117,7 @@ contract WasmMachineTest is Test {
         }
     }
 
-    function checkCase(Case memory c, address[] memory chunks, uint256 programBytes) internal {
+    function checkCase(Case memory c, address[] memory chunks, uint256 programBytes) internal view {
         (uint8 status, bytes memory output, uint64 fuel, uint256 gas) =
             this.execute(machine, WasmMachine.Program(chunks, c.fuelLimit, c.pageLimit), c);
         assertEq(status, c.status, c.name);
