@@ -51,5 +51,6 @@
 // # Fuel and gas
 //
 // For everything that a program does, gas ≤ fuel (README.md is the table, package meter the rules). GasBound adds what a
-// call costs besides.
+// call costs besides. Prices are those of the Cancun fork, and of Osaka, where a test finds the same; a fork that makes one
+// of the machine's opcodes dearer needs new weights, and so new programs.
 package evm

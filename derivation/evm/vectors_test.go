@@ -119,6 +119,27 @@ func TestA9_VectorsForTheContracts(t *testing.T) {
 	require.True(t, bytes.Equal(want, b), "%s: run go test with -update if the change is meant", endsFile)
 }
 
+// TestA11_LaterForksTakeTheSameGas: what was measured at Cancun holds at Osaka.
+func TestA11_LaterForksTakeTheSameGas(t *testing.T) {
+	code, err := evm.Machine()
+	require.NoError(t, err)
+	cancun, err := evmrun.New(code.Code)
+	require.NoError(t, err)
+	osaka, err := evmrun.NewAtOsaka(code.Code)
+	require.NoError(t, err)
+	p, err := lowered(endings())
+	require.NoError(t, err)
+	for i := range ways {
+		r := evmrun.Request{Fuel: 300_000, Pages: 2, Entry: lower.Reduce, MaxOutput: 1000, Arguments: [][]byte{nil, {byte(i)}}}
+		r.Chunks = cancun.Store(p.Encode(), 0)
+		want, gas := run(t, cancun, &r)
+		r.Chunks = osaka.Store(p.Encode(), 0)
+		got, later := run(t, osaka, &r)
+		require.Equal(t, want, got)
+		require.Equal(t, gas, later)
+	}
+}
+
 // TestF11_GeneratedFilesAreThere: listing, code and table are what the generator gives.
 func TestF11_GeneratedFilesAreThere(t *testing.T) {
 	files, err := evm.Files()
