@@ -328,6 +328,21 @@ contract DisproveTest is PublicationTest {
         data[i] ^= bytes1(uint8(1 << (at % 8)));
     }
 
+    /// @dev A proof that is good against one channel is nothing against its honest twin.
+    function test_Attack13_AProofOfAnotherChannel() public {
+        Game memory honest = game("counter");
+        _sign(honest);
+        Game memory twin = again(game("counter"));
+        twin.claims[4] = _forged(twin, 4);
+        _sign(twin);
+        Witness memory w = witness(twin, 4);
+        vm.expectRevert(IPublications.BadWitness.selector);
+        disprove(honest, w);
+        disprove(twin, w);
+        assertTrue(standing(twin).voided);
+        assertFalse(standing(honest).voided);
+    }
+
     /* WHAT THE ROOT COMMITS TO */
 
     /// @dev In a tree of 7 the last leaf looks like leaf 3 of 4: the size is the Update's, so that is no proof.
