@@ -27,7 +27,7 @@ contract Parrot {
 
 /// @dev The machine on forge's EVM against vectors that Go wrote: another implementation of the EVM than Go's tests use.
 contract WasmMachineTest is Test {
-    struct Case {
+    struct CallCase {
         string name;
         uint64 fuelLimit;
         uint32 pageLimit;
@@ -83,22 +83,22 @@ contract WasmMachineTest is Test {
         }
     }
 
-    function load(string memory name) internal view returns (bytes memory program, Case[] memory cases) {
+    function load(string memory name) internal view returns (bytes memory program, CallCase[] memory cases) {
         string memory json = vm.readFile(string.concat("contracts/test/vectors/", name));
         program = vm.parseJsonBytes(json, ".program");
         cases = abi.decode(
             vm.parseJsonTypeArray(
                 json,
                 ".cases",
-                "Case(string name,uint64 fuelLimit,uint32 pageLimit,uint8 entry,uint256 maxOutput,bytes[] arguments,uint8 status,uint64 fuel,bytes output,uint256 gas)"
+                "CallCase(string name,uint64 fuelLimit,uint32 pageLimit,uint8 entry,uint256 maxOutput,bytes[] arguments,uint8 status,uint64 fuel,bytes output,uint256 gas)"
             ),
-            (Case[])
+            (CallCase[])
         );
     }
 
     /// @dev From outside, so that gas can be chosen and a revert seen. `gas` is what the call of the machine took, with
     /// what the library adds.
-    function execute(address at, WasmMachine.Program memory program, Case memory c)
+    function execute(address at, WasmMachine.Program memory program, CallCase memory c)
         public
         view
         returns (uint8 status, bytes memory output, uint64 fuel, uint256 gas)
@@ -109,7 +109,7 @@ contract WasmMachineTest is Test {
     }
 
     function check(string memory file, uint256 size) internal {
-        (bytes memory bytecode, Case[] memory cases) = load(file);
+        (bytes memory bytecode, CallCase[] memory cases) = load(file);
         address[] memory chunks = stored(bytecode, size);
         assertGt(cases.length, 0);
         for (uint256 i; i < cases.length; ++i) {
@@ -117,7 +117,7 @@ contract WasmMachineTest is Test {
         }
     }
 
-    function checkCase(Case memory c, address[] memory chunks, uint256 programBytes) internal view {
+    function checkCase(CallCase memory c, address[] memory chunks, uint256 programBytes) internal view {
         (uint8 status, bytes memory output, uint64 fuel, uint256 gas) =
             this.execute(machine, WasmMachine.Program(chunks, c.fuelLimit, c.pageLimit), c);
         assertEq(status, c.status, c.name);
@@ -178,10 +178,10 @@ contract WasmMachineTest is Test {
 
     /// @dev With too little gas there is no verdict, whatever is left to the caller: all or nothing, at each amount.
     function test_Attack18_GasCannotChooseAVerdict() public {
-        (bytes memory bytecode, Case[] memory cases) = load("ends.json");
+        (bytes memory bytecode, CallCase[] memory cases) = load("ends.json");
         address[] memory chunks = stored(bytecode, CHUNK);
         for (uint256 i; i < cases.length; ++i) {
-            Case memory c = cases[i];
+            CallCase memory c = cases[i];
             WasmMachine.Program memory program = WasmMachine.Program(chunks, c.fuelLimit, c.pageLimit);
             (,,, uint256 needed) = this.execute(machine, program, c);
             uint256 verdicts;
@@ -205,8 +205,8 @@ contract WasmMachineTest is Test {
     }
 
     function testFuzz_Attack18_GasCannotChooseAVerdict(uint256 which, uint256 gas) public {
-        (bytes memory bytecode, Case[] memory cases) = load("ends.json");
-        Case memory c = cases[which % cases.length];
+        (bytes memory bytecode, CallCase[] memory cases) = load("ends.json");
+        CallCase memory c = cases[which % cases.length];
         WasmMachine.Program memory program = WasmMachine.Program(stored(bytecode, CHUNK), c.fuelLimit, c.pageLimit);
         gas = bound(gas, 0, 1_000_000);
         try this.execute{gas: gas}(machine, program, c) returns (uint8 status, bytes memory output, uint64 fuel, uint256) {
@@ -218,7 +218,7 @@ contract WasmMachineTest is Test {
         }
     }
 
-    function one() internal pure returns (WasmMachine.Program memory program, Case memory c) {
+    function one() internal pure returns (WasmMachine.Program memory program, CallCase memory c) {
         program.fuelLimit = 1000;
         program.pageLimit = 1;
         c.entry = WasmMachine.REDUCE;
@@ -227,14 +227,14 @@ contract WasmMachineTest is Test {
     }
 
     function refuse(bytes memory answer, bool fails) internal {
-        (WasmMachine.Program memory program, Case memory c) = one();
+        (WasmMachine.Program memory program, CallCase memory c) = one();
         address parrot = address(new Parrot(answer, fails));
         vm.expectRevert(WasmMachine.MachineOutOfGas.selector);
         this.execute(parrot, program, c);
     }
 
     function test_Attack18_WhatIsNoVerdictIsRefused() public {
-        (WasmMachine.Program memory program, Case memory c) = one();
+        (WasmMachine.Program memory program, CallCase memory c) = one();
         bytes32 word = bytes32(uint256(1));
         address parrot = address(new Parrot(abi.encodePacked(uint256(0), uint256(1000), uint256(1), word), false));
         (uint8 status, bytes memory output, uint64 fuel,) = this.execute(parrot, program, c);
@@ -268,7 +268,7 @@ contract WasmMachineTest is Test {
 
     /// @dev No machine, no program, a chunk that is not there: no verdict.
     function test_Attack18_WhatIsMissingIsNoVerdict() public {
-        (bytes memory bytecode, Case[] memory cases) = load("ends.json");
+        (bytes memory bytecode, CallCase[] memory cases) = load("ends.json");
         WasmMachine.Program memory program = WasmMachine.Program(stored(bytecode, CHUNK), cases[0].fuelLimit, cases[0].pageLimit);
         vm.expectRevert(WasmMachine.MachineOutOfGas.selector);
         this.execute(address(0xdead), program, cases[0]);
@@ -284,7 +284,7 @@ contract WasmMachineTest is Test {
     function testFuzz_Attack18_AnyProgramIsHarmless(bytes memory junk, uint256 seed) public {
         vm.assume(junk.length > 0);
         bytes memory program = bytes.concat(hex"006c6f770001000100100001000000", junk);
-        (, Case[] memory cases) = load("ends.json");
+        (, CallCase[] memory cases) = load("ends.json");
         (bytes memory good,) = load("ends.json");
         if (seed % 2 == 0) {
             for (uint256 i; i < 8; ++i) {

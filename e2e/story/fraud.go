@@ -74,8 +74,8 @@ const (
 	disproveLimit = 60 * time.Second
 )
 
-// burnt is where the other half of a bond goes.
-var burnt = common.HexToAddress("0x000000000000000000000000000000000000dEaD")
+// burnt is where the other half of a bond goes: nobody has this address.
+var burnt = common.HexToAddress("0x0000000000000000000000000000000000000000")
 
 // fraud is one run of the story.
 type fraud struct {

@@ -7,7 +7,7 @@ import {Record, Ticket} from "../../src/interfaces/ITickets.sol";
 /// @dev Genesis inputs of the raid with a ticket, as its Go package writes them and its module takes them: Solidity decodes
 /// them and comes to the same hashes.
 contract RaidTicketVectorsTest is Test {
-    struct Case {
+    struct TicketCase {
         string name;
         bytes input;
         address[] owners;
@@ -22,7 +22,7 @@ contract RaidTicketVectorsTest is Test {
         bytes rooms;
     }
 
-    string private constant SCHEMA = "Case(string name,bytes input,address[] owners,bytes32 ownersHash,uint256 dungeon,bytes32 configHash,"
+    string private constant SCHEMA = "TicketCase(string name,bytes input,address[] owners,bytes32 ownersHash,uint256 dungeon,bytes32 configHash,"
         "bytes32 snapshot,bytes32 ticketHash,uint256 recordsCount,uint256[] amounts,uint256 maxRounds,bytes rooms)";
 
     bytes32 private constant DUNGEON = bytes32(abi.encodePacked(bytes2("tb"), bytes14("raid"), bytes16("Dungeon")));
@@ -30,14 +30,14 @@ contract RaidTicketVectorsTest is Test {
 
     function test_F2_Attack20_GenesisInputsWithTickets() public view {
         string memory file = vm.readFile("examples/raid/testdata/ticket.json");
-        Case[] memory cases = abi.decode(vm.parseJsonTypeArray(file, ".cases", SCHEMA), (Case[]));
+        TicketCase[] memory cases = abi.decode(vm.parseJsonTypeArray(file, ".cases", SCHEMA), (TicketCase[]));
         assertGt(cases.length, 0);
         for (uint256 i; i < cases.length; ++i) {
             this.check(cases[i]);
         }
     }
 
-    function check(Case calldata c) external pure {
+    function check(TicketCase calldata c) external pure {
         (,, bytes32 namespaceId, bytes32 configHash, bytes32 ticketHash) =
             abi.decode(c.input[:160], (address, address, bytes32, bytes32, bytes32));
         (bytes memory config, Ticket memory ticket, Record[] memory records) = abi.decode(c.input[160:], (bytes, Ticket, Record[]));
@@ -56,7 +56,7 @@ contract RaidTicketVectorsTest is Test {
         _checkRecords(c, records);
     }
 
-    function _checkRecords(Case calldata c, Record[] memory records) internal pure {
+    function _checkRecords(TicketCase calldata c, Record[] memory records) internal pure {
         assertEq(records.length, c.recordsCount, c.name);
         assertEq(records.length, 1 + c.amounts.length, c.name);
         assertEq(records[0].resourceId, DUNGEON, c.name);
