@@ -21,6 +21,7 @@ import (
 
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/derivation"
+	"github.com/evmts/channels/derivation/evm"
 )
 
 // The files in contracts/test/testdata that begin with "delta" say what δ gives; contracts/test/Derivation.t.sol requires
@@ -347,5 +348,27 @@ func TestC2_OnChainDelta(t *testing.T) {
 	onChainFile(t, "delta.json", map[string]any{
 		"modules":  []onChainModule{onChainModuleOf("puppet", strict), onChainModuleOf("sparse puppet", sparse)},
 		"channels": all.channels, "cases": all.cases,
+	})
+}
+
+// TestC2_OnChainGasBound writes and checks the bound that the registry computes as well, and the limits that belong to it.
+func TestC2_OnChainGasBound(t *testing.T) {
+	type boundCase struct {
+		FuelLimit    uint64 `json:"fuelLimit"`
+		Pages        uint32 `json:"pages"`
+		ProgramBytes int    `json:"programBytes"`
+		Bound        uint64 `json:"bound"`
+	}
+	var cases []boundCase
+	for _, fuel := range []uint64{1, derivation.DefaultFuelLimit, derivation.MaxFuelLimit} {
+		for _, pages := range []uint32{0, 1, 4, 16} {
+			for _, size := range []int{0, 1, 32, 33, 5000, 24_575, 24_576, 100_000, 16 * 24_575} {
+				cases = append(cases, boundCase{fuel, pages, size, evm.GasBound(fuel, pages, size)})
+			}
+		}
+	}
+	onChainFile(t, "gasbound.json", map[string]any{
+		"defaultFuelLimit": derivation.DefaultFuelLimit, "defaultPageLimit": derivation.DefaultPageLimit,
+		"maxMachineGas": derivation.MaxMachineGas, "shellGas": derivation.ShellGas, "cases": cases,
 	})
 }

@@ -29,6 +29,11 @@ func run(t testing.TB, c *evmrun.Chain, r *evmrun.Request) (evmrun.Verdict, uint
 func expected(t testing.TB, p *lower.Program, r *evmrun.Request) (v evmrun.Verdict) {
 	m, err := machine.New(p, r.Pages)
 	require.NoError(t, err)
+	return begin(m, r)
+}
+
+// begin carries out a call on the reference machine.
+func begin(m *machine.Machine, r *evmrun.Request) (v evmrun.Verdict) {
 	m.Begin(r.Entry, r.Arguments, r.Fuel)
 	m.Finish()
 	v.Fuel = m.FuelUsed()
