@@ -441,7 +441,10 @@ func (v *Verifier) forget(s plugin.Step) {
 		if t.ended == "" || t.proving {
 			continue
 		}
-		final := s.Finalized.Hash != (common.Hash{}) && t.endedAt <= s.Finalized.Number || t.endedAt+remembered < s.Unsafe.Number
+		final := t.endedAt <= s.Finalized.Number
+		if s.Finalized.Hash == (common.Hash{}) {
+			final = t.endedAt+remembered < s.Unsafe.Number
+		}
 		if final {
 			v.drop(id, t)
 		}
