@@ -351,7 +351,7 @@ func TestC2_OnChainDelta(t *testing.T) {
 	})
 }
 
-// TestC2_OnChainGasBound writes and checks the bound that the registry computes as well.
+// TestC2_OnChainGasBound writes and checks the bound that the registry computes as well, and the limits that belong to it.
 func TestC2_OnChainGasBound(t *testing.T) {
 	type boundCase struct {
 		FuelLimit    uint64 `json:"fuelLimit"`
@@ -367,5 +367,8 @@ func TestC2_OnChainGasBound(t *testing.T) {
 			}
 		}
 	}
-	onChainFile(t, "gasbound.json", map[string]any{"cases": cases})
+	onChainFile(t, "gasbound.json", map[string]any{
+		"defaultFuelLimit": derivation.DefaultFuelLimit, "defaultPageLimit": derivation.DefaultPageLimit,
+		"maxMachineGas": derivation.MaxMachineGas, "shellGas": derivation.ShellGas, "cases": cases,
+	})
 }

@@ -23,7 +23,7 @@ contract ModuleRegistry is IModuleRegistry {
     uint8 internal constant ALL_FLAGS = 3;
     /// @dev A whole transaction of a proof stays below 15 million gas: a call of the machine, and up to 1.2 million for
     /// 21,000, 36 KB of calldata and the shell around it.
-    uint256 internal constant MAX_CALL_GAS = 13_800_000;
+    uint256 internal constant MAX_MACHINE_GAS = 13_800_000;
 
     mapping(bytes32 programHash => Program) private _programs;
     mapping(bytes32 moduleHash => Manifest) private _modules;
@@ -66,7 +66,7 @@ contract ModuleRegistry is IModuleRegistry {
         if (p.size == 0) revert UnknownProgram(manifest.programHash);
         if (manifest.fuelLimit == 0 || manifest.pageLimit > MAX_PAGES || manifest.flags > ALL_FLAGS) revert BadManifest();
         uint256 gas_ = gasBound(manifest.fuelLimit, _pages(manifest.pageLimit, p.chunks[0]), p.size);
-        if (gas_ > MAX_CALL_GAS) revert TooExpensive(gas_);
+        if (gas_ > MAX_MACHINE_GAS) revert TooExpensive(gas_);
 
         _modules[moduleHash] = manifest;
         emit ModuleRegistered(moduleHash, manifest);

@@ -28,10 +28,12 @@ contract Publications is IPublications, ReentrancyGuardTransient {
     /* STORAGE */
 
     /// @dev Where a publisher is. `digest` is that of the leaves so far (Journal.digest).
+    /// @param began When the chunk with leaf 0 came.
     /// @param size Bytes of genesis input and entries so far.
     /// @param maxSize What the policy allows.
     struct Progress {
         uint64 next;
+        uint64 began;
         uint64 revision;
         uint32 size;
         uint32 maxSize;
@@ -62,6 +64,9 @@ contract Publications is IPublications, ReentrancyGuardTransient {
         bytes32 nextHash;
     }
 
+    /// @dev Whoever verifies looks back no further for the chunks: logs do not stay for ever on every node. It also bounds how long
+    /// an old policy can be held on to.
+    uint256 internal constant PUBLISHING_PERIOD = 1 days;
     uint256 internal constant GENESIS_HEAD = 160;
     uint256 internal constant MAX_GENESIS = 16 * 1024;
     uint256 internal constant HASH = 32;
@@ -138,11 +143,13 @@ contract Publications is IPublications, ReentrancyGuardTransient {
         if (chunk.first != 0) {
             p = _progress[id][msg.sender];
             if (p.next != chunk.first || p.digest != range.digest() || chunk.entries.length == 0) revert WrongProgress();
+            if (block.timestamp > p.began + PUBLISHING_PERIOD) revert TooLate();
             return (p, policy, range);
         }
         if (!IModuleRegistry(IDerivation(derivation).registry()).isRegistered(params.moduleHash)) revert UnknownModule();
         (policy, p.revision) = _policy(params, target, 0);
         if (policy.modes & Modes.OPTIMISTIC == 0) revert NotAllowed();
+        p.began = uint64(block.timestamp);
         p.maxSize = policy.maxJournalBytes;
         p.size = _grown(0, genesisInput.length, p.maxSize);
         range.append(Journal.leaf(params.genesisHash, genesisState));

@@ -63,6 +63,7 @@ contract DisproveTest is PublicationTest {
             g.entries[0] = bytes.concat(slice(g.entries[0], 0, 160), orders[i]);
             g.d.params.genesisHash = keccak256(g.entries[0]);
             g = truncate(rekeyed(g), 2);
+            if (i == 0) g.claims[0] = 0; // what δ gives for it is no state, not the state zero
             _sign(g);
             _void(g, 0, statuses[i]);
         }
@@ -326,6 +327,21 @@ contract DisproveTest is PublicationTest {
     function _flip(bytes memory data, uint256 at) internal pure {
         uint256 i = (at >> 8) % data.length;
         data[i] ^= bytes1(uint8(1 << (at % 8)));
+    }
+
+    /// @dev A proof that is good against one channel is nothing against its honest twin.
+    function test_Attack13_AProofOfAnotherChannel() public {
+        Game memory honest = game("counter");
+        _sign(honest);
+        Game memory twin = again(game("counter"));
+        twin.claims[4] = _forged(twin, 4);
+        _sign(twin);
+        Witness memory w = witness(twin, 4);
+        vm.expectRevert(IPublications.BadWitness.selector);
+        disprove(honest, w);
+        disprove(twin, w);
+        assertTrue(standing(twin).voided);
+        assertFalse(standing(honest).voided);
     }
 
     /* WHAT THE ROOT COMMITS TO */

@@ -16,8 +16,6 @@ contract Foreign {
 }
 
 contract ModuleRegistryTest is MachineTest {
-    uint256 internal constant MAX_CALL_GAS = 13_800_000;
-
     struct BoundFile {
         uint64 fuelLimit;
         uint32 pages;
@@ -25,8 +23,11 @@ contract ModuleRegistryTest is MachineTest {
         uint256 bound;
     }
 
+    uint256 internal maxMachineGas;
+
     function setUp() public {
         deployMachine();
+        maxMachineGas = vm.parseJsonUint(testdata("gasbound.json"), ".maxMachineGas");
     }
 
     /* CHUNKS */
@@ -185,17 +186,17 @@ contract ModuleRegistryTest is MachineTest {
         uint32 pages = programPages < pageLimit ? programPages : pageLimit;
         uint256 gas_ = registry.gasBound(fuel, pages, 5000);
         Manifest memory m = Manifest(_program(programPages), fuel, pageLimit, 0, 0);
-        if (gas_ > MAX_CALL_GAS) vm.expectRevert(abi.encodeWithSelector(IModuleRegistry.TooExpensive.selector, gas_));
+        if (gas_ > maxMachineGas) vm.expectRevert(abi.encodeWithSelector(IModuleRegistry.TooExpensive.selector, gas_));
         bytes32 hash = registry.registerModule(m);
-        assertEq(registry.isRegistered(hash), gas_ <= MAX_CALL_GAS && hash != 0);
+        assertEq(registry.isRegistered(hash), gas_ <= maxMachineGas && hash != 0);
     }
 
     function test_Attack15_TheLimitIsExact() public {
         bytes32 program = _program(16);
-        uint64 most = uint64(MAX_CALL_GAS - (registry.gasBound(1, 2, 5000) - 1));
-        assertEq(registry.gasBound(most, 2, 5000), MAX_CALL_GAS);
+        uint64 most = uint64(maxMachineGas - (registry.gasBound(1, 2, 5000) - 1));
+        assertEq(registry.gasBound(most, 2, 5000), maxMachineGas);
         registry.registerModule(Manifest(program, most, 2, 0, 0));
-        vm.expectRevert(abi.encodeWithSelector(IModuleRegistry.TooExpensive.selector, MAX_CALL_GAS + 1));
+        vm.expectRevert(abi.encodeWithSelector(IModuleRegistry.TooExpensive.selector, maxMachineGas + 1));
         registry.registerModule(Manifest(program, most + 1, 2, 0, 0));
         // No overflow turns the dearest into the cheapest.
         uint256 dearest = registry.gasBound(type(uint64).max, 16, 5000);

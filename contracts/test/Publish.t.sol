@@ -149,6 +149,22 @@ contract PublishTest is PublicationTest {
         publish(m, publisher, 0, c);
     }
 
+    /// @dev Chunks that lie far back may be out of a verifier's reach, and so may the policy they began under be.
+    function test_Attack18_ChunksDoNotLieFarBack() public {
+        Game memory m = game("counter");
+        publish(m, publisher, 0, chunk(m, 0, 5, true));
+        vm.warp(block.timestamp + 1 days);
+        uint256 before = vm.snapshotState();
+        publish(m, publisher, BOND, chunk(m, 5, size(m), true));
+        vm.revertToState(before);
+        vm.warp(block.timestamp + 1);
+        Chunk memory c = chunk(m, 5, size(m), true);
+        _expect(IPublications.TooLate.selector);
+        publish(m, publisher, BOND, c);
+        publish(m, publisher, BOND, chunk(m, 0, size(m), true));
+        _published(m);
+    }
+
     /// @dev Other leaves first, then the true range: what was logged would not be what was signed.
     function test_Attack18_HiddenChunks() public {
         Game memory m = game("counter");

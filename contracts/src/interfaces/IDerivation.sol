@@ -32,7 +32,8 @@ interface IDerivation {
         Event calldata e
     ) external view returns (uint8 status, bytes memory next, bytes32 nextHash);
 
-    /// @notice δ for the top-up leaf `index`: right only if index = header.topUps < topUps.length, else status 3.
+    /// @notice δ for the top-up leaf `index`: accepted only if index = header.topUps < topUps.length, else status 3 (2 when the index
+    /// is right and the state terminal).
     function applyTopUp(
         Params calldata params,
         Funding[] calldata funding,

@@ -107,6 +107,8 @@ interface IPublications {
     error AlreadyVoid();
     /// @notice The chunk does not go on where this publisher, or the execution, is.
     error WrongProgress();
+    /// @notice The chunk with leaf 0 is more than a day old: start over with `first` 0.
+    error TooLate();
     /// @notice Entry `seq` is malformed, over a limit, or there are more than the Update has.
     error BadEntry(uint64 seq);
     error TooManyBytes();
@@ -125,7 +127,7 @@ interface IPublications {
 
     /// @notice Publishes a chunk of the journal of a Final channel for the optimistic mode. Progress is per publisher, nobody
     /// can disturb another's. A chunk with `first` 0 starts over, under the policy in force now, which the publication then keeps.
-    /// The last chunk carries the bond, exactly, and opens the window; no other takes coins. Journals with an entry that cannot be
+    /// The last chunk comes within a day of the first, carries the bond, exactly, and opens the window; no other takes coins. Journals with an entry that cannot be
     /// packed (a payload over 4 KiB, another channel's event) cannot be published: no honest participant signs one.
     /// @param genesisInput Always: it names World and policy.
     /// @param genesisState The stateHash of leaf 0; read with `first` 0 only.

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {Journal} from "../../src/lib/Journal.sol";
+import {JournalTree} from "../JournalTree.sol";
 import {VectorTest} from "./Vectors.t.sol";
 
 contract JournalVectorsTest is VectorTest {
@@ -45,6 +46,36 @@ contract JournalVectorsTest is VectorTest {
                 _checkConsistency(c, c.consistency[k]);
             }
         }
+    }
+
+    /// @dev A range that grows leaf by leaf, and one that is opened anywhere and goes on, lead to the same roots.
+    function test_F2_Attack5_Ranges() public view {
+        JournalCase[] memory cases = _cases();
+        for (uint256 i; i < cases.length; ++i) {
+            JournalCase memory c = cases[i];
+            (, Journal.Range memory grown) = this.openRange(0, new bytes32[](0));
+            for (uint256 k; k < c.leaves.length; ++k) {
+                Journal.append(grown, c.leaves[k]);
+                assertEq(grown.size, k + 1, c.name);
+                assertEq(Journal.rootOf(grown), c.roots[k], c.name);
+                bytes32[] memory peaks = JournalTree.range(c.leaves, k + 1);
+                (bool ok, Journal.Range memory opened) = this.openRange(uint64(k + 1), peaks);
+                assertTrue(ok, c.name);
+                assertEq(Journal.rootOf(opened), c.roots[k], c.name);
+                assertEq(Journal.digest(opened), Journal.digest(grown), c.name);
+                assertEq(Journal.digest(opened), keccak256(bytes.concat(abi.encode(k + 1), abi.encodePacked(peaks))), c.name);
+                (ok,) = this.openRange(uint64(k + 1), new bytes32[](peaks.length + 1));
+                assertFalse(ok, c.name);
+                if (k + 1 < c.leaves.length) {
+                    Journal.append(opened, c.leaves[k + 1]);
+                    assertEq(Journal.rootOf(opened), c.roots[k + 1], c.name);
+                }
+            }
+        }
+    }
+
+    function openRange(uint64 size, bytes32[] calldata peaks) external pure returns (bool, Journal.Range memory) {
+        return Journal.open(size, peaks);
     }
 
     /// @dev Why sizes come from signed Updates and leaves are never given as a hash: the last leaf of 7 "is" leaf 3 of 4.
