@@ -180,6 +180,13 @@ func TestAttack18_ALyingNodeIsNotBelieved(t *testing.T) {
 		err = c.step(t.Context(), node, at, time.Second)
 	}
 	require.ErrorIs(t, err, errNoChunks)
+	node.asked = 0
+	c = newChunks(publication(100*farthest, 0), 2000)
+	for err = nil; err == nil; {
+		err = c.step(t.Context(), node, at, time.Second)
+	}
+	require.ErrorIs(t, err, errNoChunks)
+	require.LessOrEqual(t, node.asked, farthest/backwards+10, "it looks to the beginning of the chain")
 }
 
 // TestAttack18_NoMoreThanAJournalCanHave is kept, whatever a node sends.

@@ -43,7 +43,7 @@ var (
 	publicationsFlag = &cli.StringFlag{Name: "publications", EnvVars: verifyEnv("PUBLICATIONS"), Usage: "`ADDRESS` of the Publications contract, instead of a settlement's: guards every settlement that works with it"}
 	deploymentFlag   = &cli.StringFlag{Name: "deployment", EnvVars: verifyEnv("DEPLOYMENT"), Usage: "JSON `FILE` with the settlement's address, such as the devnet.json of a devnet"}
 	worldFlag        = &cli.StringSliceFlag{Name: "world", EnvVars: verifyEnv("WORLDS"), Usage: "`ADDRESS` of a World to guard, may be repeated; none: all"}
-	fromBlockFlag    = &cli.Uint64Flag{Name: "from-block", EnvVars: verifyEnv("FROM_BLOCK"), Usage: "`BLOCK` to look from; without it: 31 days ago, when no window that began earlier can be open"}
+	fromBlockFlag    = &cli.Uint64Flag{Name: "from-block", EnvVars: verifyEnv("FROM_BLOCK"), Usage: "`BLOCK` to look from; without it: 32 days ago, no window that began earlier can be open"}
 	onceFlag         = &cli.BoolFlag{Name: "once", EnvVars: verifyEnv("ONCE"), Usage: "end when everything that is published is dealt with: 0 nothing is wrong, 3 fraud was disproved, 4 fraud that is not disproved or a journal that cannot be checked"}
 	dryRunFlag       = &cli.BoolFlag{Name: "dry-run", EnvVars: verifyEnv("DRY_RUN"), Usage: "build and simulate proofs, send none; needs no key"}
 	workersFlag      = &cli.IntFlag{Name: "workers", EnvVars: verifyEnv("WORKERS"), Usage: "`NUMBER` of journals to derive at the same time; 0: one per processor"}
