@@ -109,7 +109,7 @@ func verify(ctx *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	deps := verifier.Deps{Feed: chain, Client: chain.Client(), Log: logger, Metrics: verifier.NewMetrics(registry), Report: reporter(ctx)}
+	deps := verifier.Deps{Feed: chain, Client: chain.Client(), Log: logger, Metrics: verifier.NewMetrics(registry)}
 	if !cfg.DryRun {
 		sender, err := proofSender(ctx, chain, registry)
 		if err != nil {
@@ -122,11 +122,18 @@ func verify(ctx *cli.Context) (err error) {
 		}()
 		deps.Sender = sender
 	}
+	report, flush := reporter(ctx)
+	deps.Report = report
 	v, err := verifier.New(cfg, deps)
 	if err != nil {
 		return err
 	}
-	if err := v.Run(run); err != nil {
+	err = v.Run(run)
+	flush()
+	if err != nil && run.Err() != nil && !cfg.Once {
+		return nil // that is how a service ends
+	}
+	if err != nil {
 		return interrupted(run, err)
 	}
 	return verdict(ctx, v.Summary())
@@ -237,14 +244,32 @@ func proofSender(ctx *cli.Context, chain *plugin.Chain, registry *prometheus.Reg
 	return plugin.NewSubmitter(chain, plugin.SubmitterConfig{Tx: tx, DecodeRevert: adjudicator.DecodeRevert, Metrics: &m})
 }
 
-// reporter prints what happens: a line per thing for people, a JSON object per line for programs.
-func reporter(ctx *cli.Context) func(verifier.Report) {
+// pendingReports bounds what waits to be printed.
+const pendingReports = 1024
+
+// reporter prints what happens: a line per thing for people, a JSON object per line for programs. Guarding does not wait for whoever
+// reads: what does not fit is left out, and the log has it. flush ends it when everything is printed.
+func reporter(ctx *cli.Context) (report func(verifier.Report), flush func()) {
 	w := ctx.App.Writer
+	show := func(r verifier.Report) { printReport(w, r, time.Now()) }
 	if ctx.Bool(jsonFlag.Name) {
 		enc := json.NewEncoder(w)
-		return func(r verifier.Report) { _ = enc.Encode(r) } // nobody reads a closed pipe; guarding goes on
+		show = func(r verifier.Report) { _ = enc.Encode(r) } // a pipe that nobody reads is no reason to stop
 	}
-	return func(r verifier.Report) { printReport(w, r, time.Now()) }
+	waiting, printed := make(chan verifier.Report, pendingReports), make(chan struct{})
+	go func() {
+		defer close(printed)
+		for r := range waiting {
+			show(r)
+		}
+	}()
+	report = func(r verifier.Report) {
+		select {
+		case waiting <- r:
+		default:
+		}
+	}
+	return report, func() { close(waiting); <-printed }
 }
 
 func printReport(w io.Writer, r verifier.Report, now time.Time) {
