@@ -78,6 +78,9 @@ func TestEveryRefusalSaysWhatToDo(t *testing.T) {
 			require.Equal(t, name, r.Name)
 			require.Len(t, r.Args, len(args))
 			require.NotEmpty(t, r.Advice, "%s has no advice", name)
+			if e.Sig == "TooLate()" {
+				require.Contains(t, r.Advice, "first chunk", "another contract's advice")
+			}
 			text, ok := adjudicator.DecodeRevert(data)
 			require.True(t, ok)
 			require.Contains(t, text, name)

@@ -26,7 +26,7 @@ func (r Refusal) Error() string {
 	return fmt.Sprintf("%s(%s): %s", r.Name, strings.Join(args, ", "), r.Advice)
 }
 
-// advice has a text for every custom error of the contracts.
+// advice has a text for every custom error of the contracts, by name; by signature where two contracts mean different things.
 var advice = map[string]string{
 	"WrongDomain":                  "the channel's params name another chain or another adjudicator: check chain id and adjudicator in the configuration",
 	"BadParticipantCount":          "a channel has 2 to 16 participants",
@@ -99,6 +99,7 @@ var advice = map[string]string{
 	"BadKeys":                      "the record key at this index is no on-chain table of the namespace, or named twice, or the records are too many (32, 8 KiB)",
 	"NotOpen":                      "there is no such ticket, or it is sealed already",
 	"TooEarly":                     "the block of the seed has no hash yet: wait until this block has passed",
+	"TooLate()":                    "the first chunk was published more than a day ago: publish again from the first",
 	"TooLate":                      "the block of the seed is too old, the ticket is void: enter again",
 	"WithdrawFailed":               "the transfer failed: withdraw to another address",
 	"AlreadyPublished":             "the whole journal was published before, nothing more has to be done",
@@ -175,7 +176,11 @@ func ParseRevert(data []byte) (r Refusal, ok bool) {
 	if again, err := e.Inputs.Pack(args...); err != nil || !bytes.Equal(again, data[4:]) {
 		return r, false
 	}
-	return Refusal{Name: e.Name, Args: args, Advice: advice[e.Name]}, true
+	text, own := advice[e.Sig]
+	if !own {
+		text = advice[e.Name]
+	}
+	return Refusal{Name: e.Name, Args: args, Advice: text}, true
 }
 
 // DecodeRevert is ParseRevert as text.

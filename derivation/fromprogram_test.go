@@ -1,6 +1,11 @@
 package derivation_test
 
 import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -10,6 +15,8 @@ import (
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/derivation/lower"
+	"github.com/evmts/channels/derivation/meter"
+	"github.com/evmts/channels/derivation/modgen"
 	"github.com/evmts/channels/examples/counter"
 )
 
@@ -80,6 +87,62 @@ func TestAttack29_FromProgramRefusesJunk(t *testing.T) {
 	_, v := newWorld(t, trapping, nil).rules.Genesis(nil)
 	require.Equal(t, channel.RejectedTrap, v.Status)
 	require.Zero(t, v.Fuel)
+}
+
+// TestAttack28_FromProgramRefusesWhatChargesTooLittle: anybody registers a program whose Fuel instructions are not what package meter says.
+// One call of it would take minutes within its fuel limit, and nothing can end a call.
+func TestAttack28_FromProgramRefusesWhatChargesTooLittle(t *testing.T) {
+	m, err := newEngine(t, derivation.Config{}).Load(counter.Wasm, counter.Options())
+	require.NoError(t, err)
+	p, err := lower.Decode(m.Program().Encode())
+	require.NoError(t, err)
+	// A loop around as much as fits, for the least that a Fuel may charge.
+	f := p.Functions[len(p.Functions)-1]
+	at := uint32(len(p.Code))
+	body := []lower.Instr{{Op: lower.Enter, B: uint16(len(p.Functions)), C: meter.FrameBase + 1}, {Op: lower.Fuel, C: meter.Block}}
+	for range 20_000 {
+		body = append(body, lower.Instr{Op: lower.Const, C: 1}, lower.Instr{Op: lower.Drop})
+	}
+	body = append(body, lower.Instr{Op: lower.Jump, C: at + 1}, lower.Instr{Op: lower.Unreachable})
+	loop := lower.Function{Entry: at, Type: 900, Height: 1}
+	require.NotEqual(t, loop.Type, f.Type)
+	p.Code, p.Functions = append(p.Code, body...), append(p.Functions, loop)
+	encoded := p.Encode()
+	_, err = lower.Decode(encoded)
+	require.NoError(t, err, "the test's program is none")
+	manifest := m.Manifest()
+	manifest.ProgramHash = crypto.Keccak256Hash(encoded)
+	_, err = derivation.FromProgram(encoded, manifest)
+	require.ErrorIs(t, err, derivation.ErrModule)
+	require.ErrorContains(t, err, "charges less")
+}
+
+// TestAttack28_WhatIsLoweredChargesEnough: no program of the examples comes near to being refused.
+func TestAttack28_WhatIsLoweredChargesEnough(t *testing.T) {
+	files, err := filepath.Glob("../examples/*/*.wasm")
+	require.NoError(t, err)
+	require.Greater(t, len(files), 4)
+	engine := newEngine(t, derivation.Config{}.WithMachine())
+	loaded := 0
+	check := func(name string, binary []byte) {
+		m, err := engine.Load(binary, derivation.Options{PageLimit: derivation.DefaultPageLimit, FuelLimit: 1_000_000})
+		if generated := errors.Is(err, derivation.ErrModule) && strings.HasPrefix(name, "random"); generated {
+			return // some are above a limit
+		}
+		require.NoError(t, err, name)
+		loaded++
+		_, err = derivation.FromProgram(m.Program().Encode(), m.Manifest())
+		require.NoError(t, err, name)
+	}
+	for _, file := range files {
+		binary, err := os.ReadFile(file)
+		require.NoError(t, err)
+		check(file, binary)
+	}
+	for seed := range uint64(300) {
+		check(fmt.Sprint("random module ", seed), modgen.Generate(randomBytes(seed, 2000)).Binary)
+	}
+	require.Greater(t, loaded, 200)
 }
 
 func FuzzFromProgram(f *testing.F) {

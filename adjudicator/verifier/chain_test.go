@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/stretchr/testify/require"
 
 	"github.com/evmts/channels/adjudicator"
@@ -430,7 +432,7 @@ func TestA11_DryRunSendsNothing(t *testing.T) {
 	g := c.play(6).forge(3, rich).conclude()
 	g.publish(0)
 	v := c.guard(0, verifier.Config{Once: true, DryRun: true})
-	require.Equal(t, verifier.Summary{Seen: 1, Wrong: 1, Unproven: 1}, v.once())
+	require.Equal(t, verifier.Summary{Seen: 1, Wrong: 1, Unproven: 1, Provable: 1}, v.once())
 	require.Equal(t, []string{"seen", "wrong", "proof"}, v.kinds())
 	require.Positive(t, v.seen[2].Gas)
 	require.False(t, g.standing().Voided)
@@ -470,4 +472,61 @@ func TestAttack15_WithoutMoneyItSaysSoAndGoesOn(t *testing.T) {
 	v.until(verifier.ReportDisproved, g.id())
 	v.stop()
 	require.Equal(t, verifier.Summary{Seen: 1, Wrong: 1, Disproved: 1}, v.v.Summary())
+}
+
+// garbage is a module that is registered and none: only its manifest exists.
+type garbage struct{ manifest channel.Manifest }
+
+func (g garbage) Manifest() channel.Manifest             { return g.manifest }
+func (garbage) Init([]byte) channel.Result               { return channel.Result{} }
+func (garbage) Reduce(_, _ []byte) (r channel.Result)    { return r }
+func (garbage) Effects(_ []byte) (result channel.Result) { return result }
+
+// TestAttack29_AModuleThatIsNone: a World's owner allowed bytes that are no program. The verifier says so and checks the others.
+func TestAttack29_AModuleThatIsNone(t *testing.T) {
+	c := newChain(t, anvil.Options{})
+	program := []byte("no program at all")
+	manifest := channel.Manifest{ProgramHash: crypto.Keccak256Hash(program), FuelLimit: 1000, PageLimit: 1}
+	sender := func(ctx context.Context, call adjudicator.Call) (*types.Receipt, error) {
+		return c.node.Send(ctx, c.keys[owner], &call.To, call.Value, call.Data)
+	}
+	hash, receipts, err := adjudicator.Register(t.Context(), c.eth, sender, c.contracts.Registry, program, manifest)
+	require.NoError(t, err)
+	require.Len(t, receipts, 3)
+	_, receipts, err = adjudicator.Register(t.Context(), c.eth, sender, c.contracts.Registry, program, manifest)
+	require.NoError(t, err)
+	require.Empty(t, receipts, "registered twice")
+	c.send(owner)(adjudicator.SetPolicy(c.contracts.Policies, c.world.World, c.world.NamespaceID.Hash(), hash, c.config, adjudicator.Policy{
+		Modes: adjudicator.ModeOptimistic, Window: window, Bond: bond, MaxJournalBytes: 1 << 20,
+	}))
+	g := c.play(3)
+	p := *g.rules.Params
+	p.ModuleHash = hash
+	g.rules, err = channel.NewRules(&p, channel.Funding{}, garbage{manifest})
+	require.NoError(t, err)
+	for _, l := range g.journal.Leaves[1:] {
+		l.Entry.Event.ChannelID = g.rules.ID()
+	}
+	g.conclude().publish(0)
+	right := c.play(4).conclude()
+	right.publish(0)
+
+	v := c.guard(prover, verifier.Config{Once: true})
+	require.Equal(t, verifier.Summary{Seen: 2, Right: 1, Stuck: 1}, v.once())
+	require.Contains(t, v.kinds(), verifier.ReportStuck)
+	for _, r := range v.seen {
+		if r.Kind == verifier.ReportStuck {
+			require.Equal(t, g.id(), r.ChannelID)
+			require.Contains(t, r.Error, "nobody can verify it")
+		}
+	}
+}
+
+// TestVerifierRefusesWhatCannotWork.
+func TestVerifierRefusesWhatCannotWork(t *testing.T) {
+	all := adjudicator.Predict(1, common.Hash{})
+	for _, cfg := range []verifier.Config{{}, {Contracts: all}, {Contracts: adjudicator.Contracts{Settlement: all.Settlement}, DryRun: true}} {
+		_, err := verifier.New(cfg, verifier.Deps{})
+		require.ErrorIs(t, err, verifier.ErrConfig)
+	}
 }

@@ -254,6 +254,9 @@ func (v *Verifier) count() {
 		case t.ended != "":
 		case t.fault != nil:
 			v.summary.Unproven++
+			if t.dry {
+				v.summary.Provable++
+			}
 		case t.stuck > 0:
 			v.summary.Stuck++
 		}

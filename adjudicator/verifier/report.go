@@ -60,4 +60,5 @@ type Summary struct {
 	Closed    int `json:"closed"`    // not checked: settled, vetoed or disproved before their turn came
 	Stuck     int `json:"stuck"`     // cannot be checked
 	Unproven  int `json:"unproven"`  // wrong, and the chain does not know
+	Provable  int `json:"provable"`  // of the unproven, those that a dry run could prove
 }

@@ -216,8 +216,12 @@ type chunks struct {
 	bytes    int
 }
 
-// backwards bounds the blocks of one request when the first chunk is looked for.
-const backwards = 64
+// backwards bounds the blocks of one request when the first chunk is looked for, farthest how far back it can be: all chunks come within
+// a day, and blocks are no quicker than five a second.
+const (
+	backwards = 64
+	farthest  = 5 * 24 * 3600
+)
 
 func newChunks(t *task, maxRange uint64) *chunks {
 	c := &chunks{t: t, max: maxRange, span: maxRange, next: t.first}
@@ -257,7 +261,7 @@ func (c *chunks) step(ctx context.Context, client LogReader, at adjudicator.Cont
 	switch {
 	case found != 0: // forwards from here
 		c.back, c.next, c.span = false, found, c.max
-	case from == 0:
+	case from == 0 || from+farthest < c.t.log.BlockNumber:
 		return errNoChunks
 	default:
 		c.next, c.span = from-1, min(2*c.span, backwards)

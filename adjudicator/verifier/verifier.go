@@ -30,7 +30,8 @@ type Config struct {
 	Worlds []common.Address
 	// FromBlock is where to look from. 0: the first block of the LookBack.
 	FromBlock uint64
-	// LookBack is how far back a publication can have begun its window; 0: 31 days, one more than any window.
+	// LookBack is how far back the first chunk of a publication can be whose window is open; 0: 32 days, for the longest window, the day
+	// in which all chunks come, and another.
 	LookBack time.Duration
 	// DryRun builds and simulates proofs and sends none.
 	DryRun bool
@@ -60,7 +61,7 @@ func (c Config) withDefaults() Config {
 			*v = d
 		}
 	}
-	set(&c.LookBack, 31*24*time.Hour)
+	set(&c.LookBack, 32*24*time.Hour)
 	set(&c.Slice, 100*time.Millisecond)
 	set(&c.RequestTimeout, 10*time.Second)
 	set(&c.Retry, time.Second)
@@ -441,7 +442,10 @@ func (v *Verifier) forget(s plugin.Step) {
 		if t.ended == "" || t.proving {
 			continue
 		}
-		final := s.Finalized.Hash != (common.Hash{}) && t.endedAt <= s.Finalized.Number || t.endedAt+remembered < s.Unsafe.Number
+		final := t.endedAt <= s.Finalized.Number
+		if s.Finalized.Hash == (common.Hash{}) {
+			final = t.endedAt+remembered < s.Unsafe.Number
+		}
 		if final {
 			v.drop(id, t)
 		}

@@ -307,6 +307,7 @@ type guard struct {
 	cancel  context.CancelFunc
 	done    chan error
 	seen    []verifier.Report
+	told    map[int]bool // of seen: what until has given
 }
 
 // txConfig sends quickly: blocks are made at once.
@@ -327,7 +328,7 @@ func (c *chain) guard(key int, cfg verifier.Config) *guard {
 	ch, err := plugin.Dial(c.t.Context(), plugin.Config{RPC: c.node.URL(), ChainID: chainID, PollInterval: 20 * time.Millisecond, Logger: logger})
 	require.NoError(c.t, err)
 	deps := verifier.Deps{Feed: ch, Client: ch.Client(), Log: logger}
-	g := &guard{c: c, reports: make(chan verifier.Report, 1024), done: make(chan error, 1)}
+	g := &guard{c: c, reports: make(chan verifier.Report, 1024), done: make(chan error, 1), told: map[int]bool{}}
 	deps.Report = func(r verifier.Report) { g.reports <- r }
 	closeSender := func() {}
 	if !cfg.DryRun {
@@ -367,20 +368,23 @@ func (w testWriter) Write(b []byte) (int, error) {
 
 const patience = time.Minute
 
-// until waits for a kind of report about a channel.
+// until waits for a kind of report about a channel, the first of them that it has not given yet.
 func (g *guard) until(kind string, id common.Hash) verifier.Report {
 	g.c.t.Helper()
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	for {
-		select {
-		case r := <-g.reports:
-			g.seen = append(g.seen, r)
-			if r.Kind == kind && r.ChannelID == id {
-				return r
+	for i := 0; ; i++ {
+		if i == len(g.seen) {
+			select {
+			case r := <-g.reports:
+				g.seen = append(g.seen, r)
+			case <-timer.C:
+				g.c.t.Fatalf("no report %q about %s; so far %+v", kind, id, g.seen)
 			}
-		case <-timer.C:
-			g.c.t.Fatalf("no report %q about %s; so far %+v", kind, id, g.seen)
+		}
+		if r := g.seen[i]; r.Kind == kind && r.ChannelID == id && !g.told[i] {
+			g.told[i] = true
+			return r
 		}
 	}
 }

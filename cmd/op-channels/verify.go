@@ -1,0 +1,357 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/ethereum-optimism/optimism/op-service/cliapp"
+	oplog "github.com/ethereum-optimism/optimism/op-service/log"
+	opmetrics "github.com/ethereum-optimism/optimism/op-service/metrics"
+	"github.com/ethereum-optimism/optimism/op-service/txmgr"
+	txmetrics "github.com/ethereum-optimism/optimism/op-service/txmgr/metrics"
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/log"
+	"github.com/evmts/channels/adjudicator"
+	"github.com/evmts/channels/adjudicator/verifier"
+	"github.com/evmts/channels/plugin"
+	"github.com/evmts/channels/sidecar/flags"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/urfave/cli/v2"
+)
+
+// Exit codes of `op-channels verify --once`, beside 0: nothing is wrong, and 1: it could not run.
+const (
+	exitFraud    = 3 // something was wrong, and is disproved (or, with --dry-run, provable)
+	exitUnproven = 4 // something is wrong and not disproved, or could not be checked
+)
+
+func verifyEnv(name string) []string { return []string{flags.EnvVarPrefix + "_" + name} }
+
+var (
+	verifyRPC = &cli.StringFlag{Name: flags.L2EthRPC.Name, Aliases: []string{"l2-rpc"}, EnvVars: flags.L2EthRPC.EnvVars, Value: flags.L2EthRPC.Value, Usage: flags.L2EthRPC.Usage}
+	verifyID  = &cli.Uint64Flag{Name: flags.ChainID.Name, EnvVars: flags.ChainID.EnvVars, Usage: "chain `ID` that the node must have; without it the node's is taken"}
+
+	verifySettlement = &cli.StringFlag{Name: flags.Settlement.Name, EnvVars: flags.Settlement.EnvVars, Usage: "`ADDRESS` of the MudSettlement contract, which knows all others"}
+	publicationsFlag = &cli.StringFlag{Name: "publications", EnvVars: verifyEnv("PUBLICATIONS"), Usage: "`ADDRESS` of the Publications contract, instead of a settlement's: guards every settlement that works with it"}
+	deploymentFlag   = &cli.StringFlag{Name: "deployment", EnvVars: verifyEnv("DEPLOYMENT"), Usage: "JSON `FILE` with the settlement's address, such as the devnet.json of a devnet"}
+	worldFlag        = &cli.StringSliceFlag{Name: "world", EnvVars: verifyEnv("WORLDS"), Usage: "`ADDRESS` of a World to guard, may be repeated; none: all"}
+	fromBlockFlag    = &cli.Uint64Flag{Name: "from-block", EnvVars: verifyEnv("FROM_BLOCK"), Usage: "`BLOCK` to look from; without it: 32 days ago, no window that began earlier can be open"}
+	onceFlag         = &cli.BoolFlag{Name: "once", EnvVars: verifyEnv("ONCE"), Usage: "end when everything that is published is dealt with: 0 nothing is wrong, 3 fraud was disproved, 4 fraud that is not disproved or a journal that cannot be checked"}
+	dryRunFlag       = &cli.BoolFlag{Name: "dry-run", EnvVars: verifyEnv("DRY_RUN"), Usage: "build and simulate proofs, send none; needs no key"}
+	workersFlag      = &cli.IntFlag{Name: "workers", EnvVars: verifyEnv("WORKERS"), Usage: "`NUMBER` of journals to derive at the same time; 0: one per processor"}
+)
+
+// proofTimeout gives up on a transaction that is in no block after so long, so that a proof is made anew: it may be wedged behind one that a
+// reorganisation took.
+const proofTimeout = 2 * time.Minute
+
+func verifyTxFlags() []cli.Flag {
+	defaults := plugin.TxFlagDefaults
+	defaults.TxSendTimeout = proofTimeout
+	return txmgr.CLIFlagsWithDefaults(flags.EnvVarPrefix, defaults)
+}
+
+func verifyCommand() *cli.Command {
+	list := []cli.Flag{
+		flags.Config, verifyRPC, verifyID, verifySettlement, publicationsFlag, deploymentFlag, worldFlag, fromBlockFlag, onceFlag, dryRunFlag, workersFlag,
+		flags.PollInterval, jsonFlag,
+	}
+	list = append(list, oplog.CLIFlags(flags.EnvVarPrefix)...)
+	list = append(list, opmetrics.CLIFlags(flags.EnvVarPrefix)...)
+	return &cli.Command{
+		Name: "verify", Usage: "guard Worlds: derive published journals again, and disprove what is wrong",
+		Description: `Watches the chain for journals that are published to change MUD Worlds, derives every leaf again, and disproves a wrong one in
+one transaction before its window ends. It needs a node and a key with some of the chain's coin for the proof; half of the
+publisher's bond is the reward. It is in no channel and needs no file: journals are in the logs, programs in the registry.
+
+   OP_CHANNELS_PRIVATE_KEY=0x… op-channels verify --l2-rpc http://127.0.0.1:8545 --settlement 0x…
+   op-channels verify --l2-rpc http://127.0.0.1:8545 --settlement 0x… --once --dry-run    # only look
+
+docs/verifiers.md says what to watch and how to run more than one.`,
+		Flags:  cliapp.ProtectFlags(append(list, verifyTxFlags()...)),
+		Action: verify,
+	}
+}
+
+func verify(ctx *cli.Context) (err error) {
+	if ctx.Args().Present() {
+		return fmt.Errorf("verify takes no argument %q: see op-channels verify --help", ctx.Args().First())
+	}
+	if err := flags.LoadFile(ctx); err != nil {
+		return err
+	}
+	run, stop := interruptible(ctx)
+	defer stop()
+	logger := oplog.NewLogger(ctx.App.ErrWriter, oplog.ReadCLIConfig(ctx))
+	oplog.SetGlobalLogHandler(logger.Handler())
+	registry := opmetrics.NewRegistry()
+	if m := opmetrics.ReadCLIConfig(ctx); m.Enabled {
+		server, err := opmetrics.StartServer(registry, m.ListenAddr, m.ListenPort)
+		if err != nil {
+			return fmt.Errorf("start the metrics server: %w", err)
+		}
+		defer func() { err = errors.Join(err, server.Stop(context.WithoutCancel(run))) }()
+	}
+	chain, err := dialChain(run, ctx, logger, registry)
+	if err != nil {
+		return err
+	}
+	defer chain.Close()
+	cfg, err := verifierConfig(run, ctx, chain.Client())
+	if err != nil {
+		return err
+	}
+	deps := verifier.Deps{Feed: chain, Client: chain.Client(), Log: logger, Metrics: verifier.NewMetrics(registry)}
+	if !cfg.DryRun {
+		sender, err := proofSender(ctx, chain, registry)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			over, cancel := context.WithTimeout(context.WithoutCancel(run), stopTimeout)
+			defer cancel()
+			err = errors.Join(err, sender.Close(over))
+		}()
+		deps.Sender = sender
+	}
+	report, flush := reporter(ctx)
+	deps.Report = report
+	v, err := verifier.New(cfg, deps)
+	if err != nil {
+		return err
+	}
+	err = v.Run(run)
+	flush()
+	if err != nil && run.Err() != nil && !cfg.Once {
+		return nil // that is how a service ends
+	}
+	if err != nil {
+		return interrupted(run, err)
+	}
+	return verdict(ctx, v.Summary())
+}
+
+func dialChain(run context.Context, ctx *cli.Context, logger log.Logger, registry *prometheus.Registry) (*plugin.Chain, error) {
+	id := ctx.Uint64(verifyID.Name)
+	url := ctx.String(verifyRPC.Name)
+	if id == 0 {
+		asking, cancel := context.WithTimeout(run, 10*time.Second)
+		defer cancel()
+		c, err := ethclient.DialContext(asking, url)
+		if err != nil {
+			return nil, fmt.Errorf("connect to %s: %w", url, err)
+		}
+		defer c.Close()
+		n, err := c.ChainID(asking)
+		if err != nil {
+			return nil, fmt.Errorf("ask %s for its chain id: %w", url, err)
+		}
+		id = n.Uint64()
+	}
+	return plugin.Dial(run, plugin.Config{RPC: url, ChainID: id, PollInterval: ctx.Duration(flags.PollInterval.Name), Logger: logger, Registerer: registry})
+}
+
+func verifierConfig(run context.Context, ctx *cli.Context, client *ethclient.Client) (cfg verifier.Config, err error) {
+	cfg = verifier.Config{
+		FromBlock: ctx.Uint64(fromBlockFlag.Name), DryRun: ctx.Bool(dryRunFlag.Name), Once: ctx.Bool(onceFlag.Name), Workers: ctx.Int(workersFlag.Name),
+	}
+	for _, w := range ctx.StringSlice(worldFlag.Name) {
+		a, err := address("--world", w)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Worlds = append(cfg.Worlds, a)
+	}
+	settlement, publications := ctx.String(verifySettlement.Name), ctx.String(publicationsFlag.Name)
+	if path := ctx.String(deploymentFlag.Name); path != "" && settlement == "" && publications == "" {
+		if settlement, err = deployedSettlement(path); err != nil {
+			return cfg, err
+		}
+	}
+	asking, cancel := context.WithTimeout(run, 30*time.Second)
+	defer cancel()
+	switch {
+	case settlement != "":
+		at, err := address("--settlement", settlement)
+		if err != nil {
+			return cfg, err
+		}
+		if cfg.Contracts, err = adjudicator.Discover(asking, client, at); err != nil {
+			return cfg, err
+		}
+		if publications != "" && !strings.EqualFold(publications, cfg.Contracts.Publications.Hex()) {
+			return cfg, fmt.Errorf("the settlement works with publications %s, not with --publications %s: give one of the two", cfg.Contracts.Publications, publications)
+		}
+	case publications != "":
+		at, err := address("--publications", publications)
+		if err != nil {
+			return cfg, err
+		}
+		if cfg.Contracts, err = adjudicator.DiscoverPublications(asking, client, at); err != nil {
+			return cfg, err
+		}
+	default:
+		return cfg, errors.New("say which contracts to guard: --settlement ADDRESS, --publications ADDRESS, or --deployment FILE")
+	}
+	return cfg, nil
+}
+
+func address(flag, text string) (common.Address, error) {
+	if !common.IsHexAddress(text) {
+		return common.Address{}, fmt.Errorf("%s %q is no address (0x and 40 hex digits)", flag, text)
+	}
+	return common.HexToAddress(text), nil
+}
+
+// deployedSettlement reads the settlement's address of a deployment file, whatever else is in it.
+func deployedSettlement(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("read the deployment: %w", err)
+	}
+	var file struct {
+		Settlement string `json:"settlement"`
+		Contracts  struct {
+			Settlement string `json:"settlement"`
+		} `json:"contracts"`
+	}
+	if err := json.Unmarshal(b, &file); err != nil {
+		return "", fmt.Errorf("deployment %s: %w", path, err)
+	}
+	if file.Settlement == "" {
+		file.Settlement = file.Contracts.Settlement
+	}
+	if file.Settlement == "" {
+		return "", fmt.Errorf("deployment %s names no settlement", path)
+	}
+	return file.Settlement, nil
+}
+
+func proofSender(ctx *cli.Context, chain *plugin.Chain, registry *prometheus.Registry) (*plugin.Submitter, error) {
+	tx := txmgr.ReadCLIConfig(ctx)
+	if tx.PrivateKey == "" && tx.Mnemonic == "" && !tx.SignerCLIConfig.Enabled() {
+		return nil, errors.New("no key to send proofs with: set OP_CHANNELS_PRIVATE_KEY, or use --dry-run to only look")
+	}
+	m := txmetrics.MakeTxMetrics("op_channels", opmetrics.With(registry))
+	return plugin.NewSubmitter(chain, plugin.SubmitterConfig{Tx: tx, DecodeRevert: adjudicator.DecodeRevert, Metrics: &m})
+}
+
+// pendingReports bounds what waits to be printed.
+const pendingReports = 1024
+
+// reporter prints what happens: a line per thing for people, a JSON object per line for programs. Guarding does not wait for whoever
+// reads: what does not fit is left out, and the log has it. flush ends it when everything is printed.
+func reporter(ctx *cli.Context) (report func(verifier.Report), flush func()) {
+	w := ctx.App.Writer
+	show := func(r verifier.Report) { printReport(w, r, time.Now()) }
+	if ctx.Bool(jsonFlag.Name) {
+		enc := json.NewEncoder(w)
+		show = func(r verifier.Report) { _ = enc.Encode(r) } // a pipe that nobody reads is no reason to stop
+	}
+	waiting, printed := make(chan verifier.Report, pendingReports), make(chan struct{})
+	go func() {
+		defer close(printed)
+		for r := range waiting {
+			show(r)
+		}
+	}()
+	report = func(r verifier.Report) {
+		select {
+		case waiting <- r:
+		default:
+		}
+	}
+	return report, func() { close(waiting); <-printed }
+}
+
+func printReport(w io.Writer, r verifier.Report, now time.Time) {
+	line := func(format string, args ...any) {
+		text := strings.Map(func(c rune) rune {
+			if !unicode.IsPrint(c) {
+				return '?'
+			}
+			return c
+		}, fmt.Sprintf(format, args...)) // nodes' errors are anybody's words
+		fmt.Fprintf(w, "%s  %s  %s\n", now.Format(time.TimeOnly), r.ChannelID.TerminalString(), text)
+	}
+	switch r.Kind {
+	case verifier.ReportSeen:
+		left := time.Unix(int64(min(r.Deadline, 1<<40)), 0).Sub(now).Round(time.Second)
+		line("published for World %s by %s, %s left", r.World, r.Publisher, left)
+	case verifier.ReportProgress:
+		line("derived %d of %d leaves", r.Leaves, r.Total)
+	case verifier.ReportRight:
+		line("right: all %d leaves", r.Total)
+	case verifier.ReportWrong:
+		line("FRAUD: %s is wrong: %s", r.Fault.What, r.Fault.Why)
+		for _, detail := range strings.Split(strings.TrimSpace(r.Fault.Text), "\n")[1:] {
+			line("  %s", detail)
+		}
+	case verifier.ReportProof:
+		line("provable: the proof would use %d gas", r.Gas)
+	case verifier.ReportSending:
+		line("sending the proof")
+	case verifier.ReportDisproved:
+		line("%s", disprovedText(r))
+	case verifier.ReportVetoed:
+		line("vetoed by the World's guardian")
+	case verifier.ReportSettled:
+		if r.Fault != nil {
+			line("SETTLED although it is wrong: nothing can be done any more")
+			return
+		}
+		line("settled before it was checked")
+	case verifier.ReportStuck:
+		line("CANNOT BE CHECKED, trying again: %s", r.Error)
+	case verifier.ReportFailed:
+		line("the proof did not get through, trying again: %s", r.Error)
+	case verifier.ReportGone:
+		line("reorganised away")
+	default:
+		line("%s", r.Kind)
+	}
+}
+
+func disprovedText(r verifier.Report) string {
+	var b strings.Builder
+	b.WriteString("disproved, void for good")
+	if r.By != nil {
+		fmt.Fprintf(&b, ", by %s", r.By)
+	}
+	if r.TxHash != nil {
+		fmt.Fprintf(&b, " in %s", r.TxHash)
+	}
+	if r.Gas > 0 {
+		fmt.Fprintf(&b, ", %d gas", r.Gas)
+	}
+	if r.Reward != nil {
+		fmt.Fprintf(&b, ", reward %s wei", r.Reward.Dec())
+	}
+	return b.String()
+}
+
+// verdict prints the sum of a run with --once and makes the exit code of it.
+func verdict(ctx *cli.Context, s verifier.Summary) error {
+	if ctx.Bool(jsonFlag.Name) {
+		if err := json.NewEncoder(ctx.App.Writer).Encode(map[string]verifier.Summary{"summary": s}); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(ctx.App.Writer, "%d publications: %d right, %d wrong (%d disproved), %d over before, %d not checked\n", s.Seen, s.Right, s.Wrong, s.Disproved, s.Closed, s.Stuck)
+	}
+	switch {
+	case s.Stuck > 0 || s.Unproven > s.Provable:
+		return cli.Exit(fmt.Sprintf("%d publications are wrong and not disproved, %d could not be checked", s.Unproven-s.Provable, s.Stuck), exitUnproven)
+	case s.Wrong > 0:
+		return cli.Exit(fmt.Sprintf("%d publications are wrong", s.Wrong), exitFraud)
+	}
+	return nil
+}
