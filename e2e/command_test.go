@@ -17,8 +17,12 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/e2e/devnet"
 	"github.com/evmts/channels/e2e/story"
+	"github.com/evmts/channels/plugin/anvil"
 	"github.com/evmts/channels/sidecar"
 	"github.com/stretchr/testify/require"
 )
@@ -171,12 +175,14 @@ func TestU1_DevnetTellsCommandsThatWork(t *testing.T) {
 	watch.until("settled")
 	watch.end(os.Interrupt)
 
+	run("devnet ticket")
 	id = run("channel open")
 	play := begin(t, shell("--by-hand alice"))
 	require.NoError(t, await(ctx, sidecarOf(f, 1), common.HexToHash(id), func(i *sidecar.ChannelInfo) bool { return i.Supported != nil && i.Supported.Seq >= 4 }))
 	require.Contains(t, run("channel event"), "final at seq 5")
 	require.Contains(t, run("channel show"), "status      open")
 	play.end(os.Interrupt)
+	require.NotContains(t, run("verify"), "wrong")
 
 	code, rest := c.end(os.Interrupt)
 	require.Zero(t, code, rest)
@@ -242,4 +248,36 @@ func TestU1_DemoLeavesNothingRunning(t *testing.T) {
 			requireGone(t, f)
 		})
 	}
+}
+
+// A module is registered once; again is no error and costs nothing.
+func TestC2_AModuleIsRegisteredOnce(t *testing.T) {
+	d := network(t)
+	ctx := within(t, time.Minute)
+	dir := t.TempDir()
+	require.NoError(t, writeCounter(dir))
+	register := func() (out struct {
+		ModuleHash   common.Hash
+		Transactions []common.Hash
+		GasUsed      uint64
+	}) {
+		cmd := exec.CommandContext(ctx, d.Options.Binary, "module", "register", "--json", "--l2-rpc", d.Chain.Node.URL(), "--deployment", d.Path(),
+			"--txmgr.receipt-query-interval", "50ms", filepath.Join(dir, "counter.wasm"))
+		cmd.Env = append(os.Environ(), "OP_CHANNELS_PRIVATE_KEY="+hexutil.Encode(crypto.FromECDSA(anvil.Keys()[8])))
+		var problems bytes.Buffer
+		cmd.Stderr = &problems
+		b, err := cmd.Output()
+		require.NoError(t, err, problems.String())
+		require.NoError(t, json.Unmarshal(b, &out))
+		return out
+	}
+	first := register()
+	require.Len(t, first.Transactions, 3, "a piece, the program, its limits")
+	require.Positive(t, first.GasUsed)
+	registered, err := adjudicator.NewReader(d.Chain.Eth, d.Chain.Contracts).IsRegistered(ctx, first.ModuleHash)
+	require.NoError(t, err)
+	require.True(t, registered)
+	again := register()
+	require.Equal(t, first.ModuleHash, again.ModuleHash)
+	require.Empty(t, again.Transactions)
 }

@@ -71,7 +71,7 @@ func runDemoFraud(ctx *cli.Context) (err error) {
 
 func printFraud(w io.Writer, s *story.FraudSummary, path string) {
 	fmt.Fprintf(w, "\nchannel       %s\nmodule        %s\nevents        %d\njournal root  %s, signed by all three\n\n", s.ChannelID, s.ModuleHash, s.Events, s.JournalRoot)
-	fmt.Fprintf(w, "THE FORGERY   event %d, %s: %q\n              and %s has %d gold out of nothing\n              the rules give  %s\n              they signed     %s\n\n",
+	fmt.Fprintf(w, "THE FORGERY   event %d, by %s: %s\n              ... and %s has %d gold out of nothing\n              the rules give  %s\n              they signed     %s\n\n",
 		s.Forged.Leaf, s.Forged.Author, s.Forged.Event, s.Forged.Player, s.Forged.Gold, s.Forged.Right, s.Forged.Claimed)
 	fmt.Fprintf(w, "THE PROOF     leaf %d is wrong: %s\n              one transaction, %d gas, %d bytes of calldata, %.1f s after the publication\n              %s\n",
 		s.Proof.Leaf, s.Proof.Why, s.Proof.GasUsed, s.Proof.Calldata, s.Proof.Seconds, s.Proof.TxHash)
@@ -82,7 +82,7 @@ func printFraud(w io.Writer, s *story.FraudSummary, path string) {
 		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%s\n", x.Kind, x.By, x.Block, x.GasUsed, x.TxHash)
 	}
 	t.Flush()
-	fmt.Fprintf(w, "settle\tthe World has nothing: %s\n", s.Refused)
+	fmt.Fprintf(w, "\nTHE WORLD     has no record. The settlement says: %s\n", s.Refused)
 	printChecks(w, s.Checks)
 	fmt.Fprintf(w, "\n%.1f s in all (%.1f s to set up), written to %s\n", s.Seconds["total"], s.Seconds["setup"], path)
 }

@@ -162,15 +162,20 @@ Everything is in %[1]s. Type next, in another terminal:
    %[3]s channel watch    # until interrupted
    %[3]s devnet play --dir %[5]s CHANNEL    # bots play it to the end
 
-A ticket is good for one raid; %[3]s devnet ticket --dir %[5]s buys another and writes %[4]s again.
-Instead of the bots you can choose the actions of %[6]s yourself, while bots do the rest:
+or choose the actions of %[6]s yourself, while bots do the rest:
 
+   %[3]s devnet ticket --dir %[5]s    # one is good for one raid: this writes open.json again
+   %[3]s channel open %[4]s
    %[3]s devnet play --dir %[5]s --by-hand %[6]s CHANNEL &
    %[3]s channel event --rpc %[7]s CHANNEL '{"do": "attack"}'
    %[3]s channel show CHANNEL
 
+and guard the World, as anybody can:
+
+   %[3]s verify --deployment %[8]s --once --dry-run
+
 Interrupt to end it.
-`, relative(d.Path()), f.Sidecars[0].RPC, me, relative(open), relative(d.Options.Dir), alice.Name, alice.RPC)
+`, relative(d.Path()), f.Sidecars[0].RPC, me, relative(open), relative(d.Options.Dir), alice.Name, alice.RPC, relative(d.Path()))
 }
 
 // relative shortens a path for people.

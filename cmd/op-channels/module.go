@@ -28,7 +28,7 @@ func moduleCommand() *cli.Command {
 		}, {
 			Name: "diff", Usage: "play one game on two modules and show where they part", ArgsUsage: "FILE FILE", Flags: append([]cli.Flag{jsonFlag}, gameFlags...), Action: diffModules,
 			Description: "Exits with 1 when statuses or states differ at any event.",
-		}, profileCommand(), debugCommand(), newModuleCommand(), buildCommand()},
+		}, profileCommand(), debugCommand(), newModuleCommand(), buildCommand(), registerCommand()},
 	}
 }
 

@@ -170,10 +170,16 @@ func verifierConfig(run context.Context, ctx *cli.Context, client *ethclient.Cli
 		}
 		cfg.Worlds = append(cfg.Worlds, a)
 	}
+	cfg.Contracts, err = contractsOf(run, ctx, client)
+	return cfg, err
+}
+
+// contractsOf finds the contracts that --settlement, --publications or --deployment name.
+func contractsOf(run context.Context, ctx *cli.Context, client *ethclient.Client) (c adjudicator.Contracts, err error) {
 	settlement, publications := ctx.String(verifySettlement.Name), ctx.String(publicationsFlag.Name)
 	if path := ctx.String(deploymentFlag.Name); path != "" && settlement == "" && publications == "" {
 		if settlement, err = deployedSettlement(path); err != nil {
-			return cfg, err
+			return c, err
 		}
 	}
 	asking, cancel := context.WithTimeout(run, 30*time.Second)
@@ -182,26 +188,26 @@ func verifierConfig(run context.Context, ctx *cli.Context, client *ethclient.Cli
 	case settlement != "":
 		at, err := address("--settlement", settlement)
 		if err != nil {
-			return cfg, err
+			return c, err
 		}
-		if cfg.Contracts, err = adjudicator.Discover(asking, client, at); err != nil {
-			return cfg, err
+		if c, err = adjudicator.Discover(asking, client, at); err != nil {
+			return c, err
 		}
-		if publications != "" && !strings.EqualFold(publications, cfg.Contracts.Publications.Hex()) {
-			return cfg, fmt.Errorf("the settlement works with publications %s, not with --publications %s: give one of the two", cfg.Contracts.Publications, publications)
+		if publications != "" && !strings.EqualFold(publications, c.Publications.Hex()) {
+			return c, fmt.Errorf("the settlement works with publications %s, not with --publications %s: give one of the two", c.Publications, publications)
 		}
 	case publications != "":
 		at, err := address("--publications", publications)
 		if err != nil {
-			return cfg, err
+			return c, err
 		}
-		if cfg.Contracts, err = adjudicator.DiscoverPublications(asking, client, at); err != nil {
-			return cfg, err
+		if c, err = adjudicator.DiscoverPublications(asking, client, at); err != nil {
+			return c, err
 		}
 	default:
-		return cfg, errors.New("say which contracts to guard: --settlement ADDRESS, --publications ADDRESS, or --deployment FILE")
+		return c, errors.New("say which contracts are meant: --settlement ADDRESS, --publications ADDRESS, or --deployment FILE")
 	}
-	return cfg, nil
+	return c, nil
 }
 
 func address(flag, text string) (common.Address, error) {
@@ -238,7 +244,7 @@ func deployedSettlement(path string) (string, error) {
 func proofSender(ctx *cli.Context, chain *plugin.Chain, registry *prometheus.Registry) (*plugin.Submitter, error) {
 	tx := txmgr.ReadCLIConfig(ctx)
 	if tx.PrivateKey == "" && tx.Mnemonic == "" && !tx.SignerCLIConfig.Enabled() {
-		return nil, errors.New("no key to send proofs with: set OP_CHANNELS_PRIVATE_KEY, or use --dry-run to only look")
+		return nil, errors.New("no key to send transactions with: set OP_CHANNELS_PRIVATE_KEY (verify --dry-run only looks and needs none)")
 	}
 	m := txmetrics.MakeTxMetrics("op_channels", opmetrics.With(registry))
 	return plugin.NewSubmitter(chain, plugin.SubmitterConfig{Tx: tx, DecodeRevert: adjudicator.DecodeRevert, Metrics: &m})

@@ -150,7 +150,7 @@ func TestVerifyCommandSaysWhatItNeeds(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "empty.json"), []byte(`{}`), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "none.json"), []byte(`nothing`), 0o600))
 	for want, args := range map[string][]string{
-		"say which contracts to guard": {},
+		"say which contracts are meant": {},
 		"is no address":                {"--settlement", "0x12"},
 		"--world \"x\" is no address":  {"--settlement", common.Address{1}.Hex(), "--world", "x"},
 		"there is no contract at":      {"--settlement", common.Address{1}.Hex()},

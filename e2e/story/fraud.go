@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum"
@@ -66,8 +67,8 @@ func (s *FraudSummary) Write(path string) error { return writeJSON(path, s) }
 
 const (
 	forgedGold    = 1_000_000
-	lucky         = 1 // seat of the hero who gets it
-	forgedAfter   = 30
+	lucky         = 1         // seat of the hero who gets it
+	forgedAfter   = 30        // events
 	maxProofGas   = 5_000_000 // so that it can be forced in through L1
 	fraudTimeout  = 90 * time.Second
 	disprovePoll  = 50 * time.Millisecond
@@ -147,10 +148,10 @@ func (f *fraud) play(ctx context.Context) (err error) {
 	}
 	var describing error
 	err = f.c.play(func(seq uint64, at *raid.State, state []byte) ([]byte, error) {
-		if seq < forgedAfter || !at.Seats[lucky].Alive() {
-			return nil, nil
+		if seq < forgedAfter || at.Phase != raid.PhaseAct || !at.Seats[lucky].Alive() {
+			return nil, nil // not after a round
 		}
-		f.sum.Forged = Forgery{Leaf: seq, Player: f.d.Sidecars[lucky].Name, Gold: forgedGold}
+		f.sum.Forged.Leaf, f.sum.Forged.Player, f.sum.Forged.Gold = seq, f.d.Sidecars[lucky].Name, forgedGold
 		return raid.WithLoot(state, lucky, raid.Gold, forgedGold)
 	}, func(seq uint64, e *channel.Event, before, after *channel.State) {
 		lines, err := raid.Describe(before.Bytes(), after.Bytes(), e.Author, e.Payload, f.o.Names)
@@ -159,10 +160,7 @@ func (f *fraud) play(ctx context.Context) (err error) {
 			f.o.Line(seq, line)
 		}
 		if f.c.forged == 0 && f.sum.Forged.Leaf == 0 {
-			f.sum.Forged.Author, f.sum.Forged.Event = f.d.Sidecars[e.Author].Name, fmt.Sprintf("%x", e.Payload)
-			if len(lines) > 0 {
-				f.sum.Forged.Event = lines[0]
-			}
+			f.sum.Forged.Author, f.sum.Forged.Event = f.d.Sidecars[e.Author].Name, strings.Join(strings.Fields(strings.Join(lines, " ")), " ")
 		}
 		if f.c.forged == seq-1 && f.c.forged != 0 {
 			f.o.Line(f.c.forged, fmt.Sprintf("** and %s has %d gold. No monster dropped it; everybody will sign it. **", f.sum.Forged.Player, uint32(forgedGold)))
@@ -277,7 +275,10 @@ func (f *fraud) examine(ctx context.Context, hash common.Hash, d adjudicator.Dis
 	f.sum.Proof.TxHash, f.sum.Proof.By, f.sum.Proof.Leaf = hash, d.Prover, d.Index
 	f.sum.Proof.GasUsed, f.sum.Proof.Calldata = receipt.GasUsed, len(tx.Data())
 	f.sum.Proof.Reward, f.sum.Proof.Burnt = d.Reward.Dec(), d.Burnt.Dec()
-	f.sum.Proof.Why = fmt.Sprintf("by the rules the state after event %d is %s, the journal says %s", d.Index, d.Derived, d.Claimed)
+	f.sum.Proof.Why = "the rules accept the event, and give another state than the one that all three signed"
+	if d.Status != uint8(channel.Accepted) {
+		f.sum.Proof.Why = fmt.Sprintf("the rules reject the event (%s), and the state changed", channel.Status(d.Status))
+	}
 
 	f.sum.Checks.check("the verifier disproved it, in one transaction", equal(d.Prover, f.verifier.Address()))
 	f.sum.Checks.check("it named the forged leaf and no other", equal(d.Index, f.c.forged))
