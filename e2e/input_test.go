@@ -198,8 +198,9 @@ func TestA1_SidecarRefusesToStart(t *testing.T) {
 		require.Contains(t, startRefused(t, bob, elsewhere(t, with("--chain-id", "5"))), "another chain")
 	})
 	t.Run("without its contracts", func(t *testing.T) {
-		said := startRefused(t, bob, elsewhere(t, with("--adjudicator", "0x00000000000000000000000000000000000000aa")))
-		require.Contains(t, said, "no contract at")
+		nothing := "0x00000000000000000000000000000000000000aa"
+		require.Contains(t, startRefused(t, bob, elsewhere(t, with("--settlement", nothing))), "no contract at")
+		require.Contains(t, startRefused(t, bob, elsewhere(t, with("--adjudicator", nothing))), "serves the adjudicator")
 	})
 	t.Run("without its node", func(t *testing.T) {
 		require.Contains(t, startRefused(t, bob, elsewhere(t, with("--l2-eth-rpc", "ws://127.0.0.1:1"))), "does not answer")

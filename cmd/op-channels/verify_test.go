@@ -151,15 +151,15 @@ func TestVerifyCommandSaysWhatItNeeds(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "none.json"), []byte(`nothing`), 0o600))
 	for want, args := range map[string][]string{
 		"say which contracts are meant": {},
-		"is no address":                {"--settlement", "0x12"},
-		"--world \"x\" is no address":  {"--settlement", common.Address{1}.Hex(), "--world", "x"},
-		"there is no contract at":      {"--settlement", common.Address{1}.Hex()},
-		"of publications":              {"--publications", common.Address{1}.Hex()},
-		"names no settlement":          {"--deployment", filepath.Join(dir, "empty.json")},
-		"none.json: invalid":           {"--deployment", filepath.Join(dir, "none.json")},
-		"read the deployment":          {"--deployment", filepath.Join(dir, "missing.json")},
-		"takes no argument":            {"now"},
-		"another chain":                {"--chain-id", "5", "--settlement", common.Address{1}.Hex()},
+		"is no address":                 {"--settlement", "0x12"},
+		"--world \"x\" is no address":   {"--settlement", common.Address{1}.Hex(), "--world", "x"},
+		"there is no contract at":       {"--settlement", common.Address{1}.Hex()},
+		"of publications":               {"--publications", common.Address{1}.Hex()},
+		"names no settlement":           {"--deployment", filepath.Join(dir, "empty.json")},
+		"none.json: invalid":            {"--deployment", filepath.Join(dir, "none.json")},
+		"read the deployment":           {"--deployment", filepath.Join(dir, "missing.json")},
+		"takes no argument":             {"now"},
+		"another chain":                 {"--chain-id", "5", "--settlement", common.Address{1}.Hex()},
 	} {
 		_, code, err := op(t, append([]string{"verify", "--l2-rpc", n.URL(), "--dry-run", "--log.level", "crit"}, args...)...)
 		require.Equal(t, 1, code)
