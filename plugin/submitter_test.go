@@ -418,6 +418,52 @@ func TestA12_SendsAgainAfterItsTransactionsWereReorganisedAway(t *testing.T) {
 	}
 }
 
+// TestA12_WhatWaitsBehindAGapIsMadeAnew: a reorganisation takes the transaction before the one that is in the pool. Behind the gap it
+// would never be mined; the send timeout has it made anew.
+func TestA12_WhatWaitsBehindAGapIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	n := startChain(t, anvil.Options{})
+	emitter := deploy(t, n, emitterCode)
+	c := dial(t, testConfig(n.URL()))
+	cfg := submitterConfig(0)
+	cfg.Tx.TxSendTimeout = time.Second
+	s := newSubmitter(t, c, cfg)
+	require.NoError(t, s.Submit(plugin.Request{ID: "first", To: emitter, Data: word(1)}))
+	require.NoError(t, result(t, s).Err)
+	require.NoError(t, n.SetAutomine(ctx, false))
+	require.NoError(t, s.Submit(plugin.Request{ID: "second", To: emitter, Data: word(2)}))
+	pending := func() uint64 {
+		nonce, err := c.Client().PendingNonceAt(ctx, s.From())
+		require.NoError(t, err)
+		return nonce
+	}
+	before, err := c.Client().NonceAt(ctx, s.From(), nil)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return pending() == before+1 }, 20*time.Second, 5*time.Millisecond)
+	require.NoError(t, n.Rollback(ctx, 1))
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for { // the chain goes on
+			select {
+			case <-stop:
+				return
+			case <-time.After(50 * time.Millisecond):
+				_ = n.Mine(ctx, 1)
+			}
+		}
+	}()
+	r := result(t, s)
+	close(stop)
+	<-done
+	require.NoError(t, r.Err)
+	tx, _, err := c.Client().TransactionByHash(ctx, r.TxHash)
+	require.NoError(t, err)
+	require.Equal(t, before-1, tx.Nonce())
+}
+
 func TestSubmitterRefusesBadSettings(t *testing.T) {
 	t.Parallel()
 	n := startChain(t, anvil.Options{})

@@ -9,12 +9,14 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/adjudicator/proof"
 	"github.com/evmts/channels/adjudicator/verifier"
 	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/derivation/evm"
 	"github.com/evmts/channels/plugin/anvil"
 )
 
@@ -529,4 +531,67 @@ func TestVerifierRefusesWhatCannotWork(t *testing.T) {
 		_, err := verifier.New(cfg, verifier.Deps{})
 		require.ErrorIs(t, err, verifier.ErrConfig)
 	}
+}
+
+// TestC3_TicketsAreWhatTheChainSays: bought, sealed, and hashed here as there.
+func TestC3_TicketsAreWhatTheChainSays(t *testing.T) {
+	c := newChain(t, anvil.Options{})
+	price := *uint256.NewInt(7)
+	c.send(owner)(adjudicator.SetPolicy(c.contracts.Policies, c.world.World, c.world.NamespaceID.Hash(), c.module.Hash(), c.config, adjudicator.Policy{
+		Modes: adjudicator.ModeExecuted, MaxJournalBytes: 1 << 20, NeedsTicket: true, TicketPrice: price,
+	}))
+	policy, revision, err := c.reader.InForce(t.Context(), c.world.World, c.world.NamespaceID.Hash(), c.module.Hash(), c.config, 0)
+	require.NoError(t, err)
+	require.Equal(t, price, policy.TicketPrice)
+	_, _, err = c.reader.InForce(t.Context(), c.world.World, c.world.NamespaceID.Hash(), common.Hash{1}, c.config, 0)
+	require.Error(t, err)
+	table := c.world.Tables["RaidResult"].TableID.Hash()
+	keys := []adjudicator.RecordKey{{ResourceID: table, Key: []common.Hash{common.BytesToHash(c.address(0).Bytes())}}}
+	owners := []common.Address{c.address(0), c.address(1)}
+	enter := func(price channel.Amount) (adjudicator.Call, error) {
+		return adjudicator.Enter(c.contracts.Tickets, c.world.World, c.world.NamespaceID.Hash(), c.module.Hash(), c.config, owners, keys, price)
+	}
+	require.Equal(t, "WrongPrice", c.refused(other)(enter(channel.Amount{})))
+	entered, ok := c.send(other)(enter(price))[0].Body.(adjudicator.Entered)
+	require.True(t, ok)
+	require.Equal(t, revision, entered.Ticket.Revision)
+	require.Len(t, entered.Records, 1)
+	require.Equal(t, table, entered.Records[0].ResourceID)
+	require.Equal(t, keys[0].Key, entered.Records[0].Key)
+	require.Equal(t, "TooEarly", c.refused(other)(adjudicator.Seal(c.contracts.Tickets, entered.Number)))
+	require.NoError(t, c.node.Mine(t.Context(), 4))
+	sealed, ok := c.send(other)(adjudicator.Seal(c.contracts.Tickets, entered.Number))[0].Body.(adjudicator.Sealed)
+	require.True(t, ok)
+	require.NotZero(t, sealed.Ticket.Seed)
+	require.Equal(t, sealed.TicketHash, sealed.Ticket.Hash())
+	is, err := c.reader.IsSealed(t.Context(), sealed.TicketHash)
+	require.NoError(t, err)
+	require.True(t, is)
+	used, err := c.reader.UsedBy(t.Context(), sealed.TicketHash)
+	require.NoError(t, err)
+	require.Zero(t, used)
+	credit, err := c.reader.TicketCredits(t.Context(), c.address(owner))
+	require.NoError(t, err)
+	require.Equal(t, price, credit)
+	c.send(owner)(adjudicator.WithdrawTickets(c.contracts.Tickets, c.address(owner)))
+}
+
+// TestC2_TheChainKeepsTheProgram: what was registered is read back, its gas is bounded as Go bounds it.
+func TestC2_TheChainKeepsTheProgram(t *testing.T) {
+	c := newChain(t, anvil.Options{})
+	manifest, program, err := c.reader.Program(t.Context(), c.eth, c.module.Hash())
+	require.NoError(t, err)
+	require.Equal(t, c.module.Manifest(), manifest)
+	require.Equal(t, c.module.Program().Encode(), program)
+	bound, err := c.reader.GasBound(t.Context(), manifest.FuelLimit, manifest.PageLimit, len(program))
+	require.NoError(t, err)
+	require.Equal(t, evm.GasBound(manifest.FuelLimit, manifest.PageLimit, len(program)), bound)
+	_, _, err = c.reader.Program(t.Context(), c.eth, common.Hash{1})
+	require.Error(t, err)
+	_, size, err := c.reader.ProgramOf(t.Context(), manifest.ProgramHash)
+	require.NoError(t, err)
+	require.EqualValues(t, len(program), size)
+	chunks, _, err := c.reader.ProgramOf(t.Context(), common.Hash{1})
+	require.NoError(t, err)
+	require.Empty(t, chunks)
 }
