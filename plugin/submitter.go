@@ -32,10 +32,12 @@ var TxFlagDefaults = txmgr.DefaultFlagValues{
 	RetryInterval:             500 * time.Millisecond,
 	MaxRetries:                10,
 	TxNotInMempoolTimeout:     time.Minute,
-	ReceiptQueryInterval:      500 * time.Millisecond,
-	CellProofTime:             ^uint64(0),
-	BlobTipCapPercentile:      60,
-	BlobTipCapRange:           20,
+	// A transaction may be wedged behind one that a reorganisation took: after so long the call is made anew.
+	TxSendTimeout:        2 * time.Minute,
+	ReceiptQueryInterval: 500 * time.Millisecond,
+	CellProofTime:        ^uint64(0),
+	BlobTipCapPercentile: 60,
+	BlobTipCapRange:      20,
 }
 
 // TxFlags are the transaction flags that op-stack services have (private-key, mnemonic, signer.*, txmgr.*), with our

@@ -49,16 +49,6 @@ var (
 	workersFlag      = &cli.IntFlag{Name: "workers", EnvVars: verifyEnv("WORKERS"), Usage: "`NUMBER` of journals to derive at the same time; 0: one per processor"}
 )
 
-// proofTimeout gives up on a transaction that is in no block after so long, so that a proof is made anew: it may be wedged behind one that a
-// reorganisation took.
-const proofTimeout = 2 * time.Minute
-
-func verifyTxFlags() []cli.Flag {
-	defaults := plugin.TxFlagDefaults
-	defaults.TxSendTimeout = proofTimeout
-	return txmgr.CLIFlagsWithDefaults(flags.EnvVarPrefix, defaults)
-}
-
 func verifyCommand() *cli.Command {
 	list := []cli.Flag{
 		flags.Config, verifyRPC, verifyID, verifySettlement, publicationsFlag, deploymentFlag, worldFlag, fromBlockFlag, onceFlag, dryRunFlag, workersFlag,
@@ -76,7 +66,7 @@ publisher's bond is the reward. It is in no channel and needs no file: journals 
    op-channels verify --l2-rpc http://127.0.0.1:8545 --settlement 0x… --once --dry-run    # only look
 
 docs/verifiers.md says what to watch and how to run more than one.`,
-		Flags:  cliapp.ProtectFlags(append(list, verifyTxFlags()...)),
+		Flags:  cliapp.ProtectFlags(append(list, plugin.TxFlags(flags.EnvVarPrefix)...)),
 		Action: verify,
 	}
 }
