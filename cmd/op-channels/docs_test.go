@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/evmts/channels/derivation/evm"
 	"github.com/stretchr/testify/require"
 	"github.com/urfave/cli/v2"
 )
@@ -103,4 +104,25 @@ func TestHelpReadsWell(t *testing.T) {
 		}
 	}
 	walk("op-channels", newApp().Commands)
+}
+
+// TestC2_FiguresOfProofsAreThoseOfTheContracts: the page that explains the proof quotes the contracts' table of gas and the
+// machine's size; both are held by tests where they are made.
+func TestC2_FiguresOfProofsAreThoseOfTheContracts(t *testing.T) {
+	read := func(path ...string) string {
+		b, err := os.ReadFile(filepath.Join(append([]string{"..", ".."}, path...)...))
+		require.NoError(t, err)
+		return string(b)
+	}
+	page, table := read("docs", "fraud-proofs.md"), read("contracts", "README.md")
+	quoted := regexp.MustCompile(`(?m)^\| (?:disprove|publish).*\|$`).FindAllString(page, -1)
+	require.Len(t, quoted, 4)
+	for _, line := range quoted {
+		for _, figure := range regexp.MustCompile(`\d[\d,]*,\d{3}`).FindAllString(line, -1) {
+			require.Contains(t, table, figure, line)
+		}
+	}
+	machine, err := evm.Machine()
+	require.NoError(t, err)
+	require.Contains(t, strings.ReplaceAll(page, ",", ""), fmt.Sprintf("%d bytes of EVM code", len(machine.Code)))
 }
