@@ -51,8 +51,17 @@ func TestU1_RaidInAWorldThatTrustsNobody(t *testing.T) {
 
 // The demo of the fraud, with its own checks.
 func TestA11_AForgedRaidThatEverybodySignedLosesInOneTransaction(t *testing.T) {
-	d := world(t, devnet.Options{ChainOnly: true, Modes: adjudicator.ModeOptimistic, Window: time.Minute, BlockTime: time.Second})
-	sum, err := story.TellFraud(within(t, 2*time.Minute), d, story.Options{})
+	d := world(t, devnet.Options{
+		ChainOnly: true, Modes: adjudicator.ModeOptimistic, Window: time.Minute, BlockTime: time.Second,
+		Args: func(name string) []string { return map[string][]string{"bob": {"--verifier"}}[name] },
+	})
+	for name, guard := range map[string]*devnet.Sidecar{"a verifier": nil, "the sidecar of one of them": d.Sidecars[2]} {
+		t.Run(name, func(t *testing.T) { forged(t, d, guard) })
+	}
+}
+
+func forged(t *testing.T, d *devnet.Devnet, guard *devnet.Sidecar) {
+	sum, err := story.TellFraud(within(t, 2*time.Minute), d, story.Options{Guard: guard})
 	require.NoError(t, err)
 	require.True(t, sum.OK)
 	require.Equal(t, sum.Forged.Leaf, sum.Proof.Leaf)

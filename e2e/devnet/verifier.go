@@ -38,6 +38,9 @@ func (d *Devnet) StartVerifier(ctx context.Context) (*Verifier, error) {
 	return v, err
 }
 
+// Log is the file that it writes to.
+func (v *Verifier) Log() string { return v.LogFile }
+
 // Address is the verifier's account.
 func (v *Verifier) Address() common.Address { return crypto.PubkeyToAddress(v.key.PublicKey) }
 

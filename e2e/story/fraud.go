@@ -75,6 +75,21 @@ const (
 	disproveLimit = 60 * time.Second
 )
 
+// guard is a process that verifies.
+type guard interface {
+	Address() common.Address // sends the proof
+	Log() string
+	Exited() <-chan struct{}
+	Stop(ctx context.Context) error
+}
+
+// guarding is a sidecar with --verifier.
+type guarding struct{ *devnet.Sidecar }
+
+func (g guarding) Address() common.Address        { return g.Owner() }
+func (g guarding) Log() string                    { return g.LogFile }
+func (g guarding) Stop(ctx context.Context) error { return g.Terminate(ctx) }
+
 // fraud is one run of the story.
 type fraud struct {
 	d   *devnet.Devnet
@@ -82,7 +97,7 @@ type fraud struct {
 	sum *FraudSummary
 	c   *colluders
 
-	verifier  *devnet.Verifier
+	verifier  guard
 	had       *big.Int // the verifier, before the publication
 	published time.Time
 }
@@ -136,8 +151,15 @@ func TellFraud(ctx context.Context, d *devnet.Devnet, o Options) (sum *FraudSumm
 	return sum, err
 }
 
-func (f *fraud) watch(ctx context.Context) (err error) {
-	f.verifier, err = f.d.StartVerifier(ctx)
+func (f *fraud) watch(ctx context.Context) error {
+	if s := f.o.Guard; s != nil {
+		f.verifier = guarding{s}
+		return s.Restart(ctx)
+	}
+	v, err := f.d.StartVerifier(ctx)
+	if err == nil {
+		f.verifier = v
+	}
 	return err
 }
 
@@ -227,17 +249,17 @@ func (f *fraud) await(ctx context.Context) error {
 	for {
 		standing, err := r.Standing(ctx, f.c.rules.ID())
 		if err != nil {
-			return fmt.Errorf("%w; the verifier's log: %s", err, f.verifier.LogFile)
+			return fmt.Errorf("%w; the verifier's log: %s", err, f.verifier.Log())
 		}
 		if standing.Voided {
 			return f.proof(ctx)
 		}
 		select {
 		case <-f.verifier.Exited():
-			return fmt.Errorf("the verifier has ended: see %s", f.verifier.LogFile)
+			return fmt.Errorf("the verifier has ended: see %s", f.verifier.Log())
 		case <-time.After(disprovePoll):
 		case <-ctx.Done():
-			return fmt.Errorf("%w: nobody disproved the journal; the verifier's log: %s", ErrCheck, f.verifier.LogFile)
+			return fmt.Errorf("%w: nobody disproved the journal; the verifier's log: %s", ErrCheck, f.verifier.Log())
 		}
 	}
 }

@@ -26,6 +26,7 @@ type Options struct {
 	Line      func(seq uint64, text string)     // one line of the raid
 	Progress  func(seq uint64, end *raid.State) // after every event
 	Names     []string                          // of the seats in the lines; empty: those of the raid
+	Guard     *devnet.Sidecar                   // a fraud's: its sidecar verifies, instead of a process that does nothing else
 }
 
 const (
