@@ -397,7 +397,7 @@ func TestF11_A9_SuitesOnTheContract(t *testing.T) {
 	require.NoError(t, edges(c.harness, 200, ""))
 	modules := 60
 	if os.Getenv("CHANNELS_LONG") != "" {
-		modules = 3000
+		modules = 1000
 	}
 	require.NoError(t, generated(c, modules, 6))
 	require.NoError(t, shapes(c))
