@@ -72,7 +72,11 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 
 .PHONY: long
 long: ## random schedules, random modules on all engines, games of the examples, many more of them
-	CHANNELS_LONG=1 go test -timeout 60m ./protocols/... ./eventstore/... ./derivation ./examples/... ./sdk/modules
+	CHANNELS_LONG=1 go test -timeout 60m ./protocols/... ./eventstore/... ./derivation ./derivation/evm ./examples/... ./sdk/modules
+
+.PHONY: machine
+machine: ## generate the code and the listing of WasmMachine again
+	go run ./derivation/evm/gen
 
 .PHONY: bindings
 bindings: build/.npm-installed ## generate the Go bindings of the contracts again

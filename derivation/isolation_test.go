@@ -157,6 +157,16 @@ func TestF11_LoadRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "function 3, offset")
 	_, err = engine.Load(counter.Wasm, derivation.Options{FuelLimit: derivation.MaxFuelLimit + 1})
 	require.ErrorIs(t, err, derivation.ErrOptions)
+	big := derivation.Options{FuelLimit: derivation.MaxFuelLimit, PageLimit: derivation.MaxPageLimit}
+	_, err = engine.Load(counter.Wasm, big) // its memory has a maximum of one page, and is no more than that
+	require.NoError(t, err)
+	grows := asm.Reducer(nil, asm.Result(0, 1))
+	_, err = engine.Load(grows.Bytes(), big)
+	require.ErrorIs(t, err, derivation.ErrOptions)
+	require.ErrorContains(t, err, "on chain a call may cost")
+	big.FuelLimit = 11_000_000
+	_, err = engine.Load(grows.Bytes(), big)
+	require.NoError(t, err)
 	_, err = engine.Load(counter.Wasm, derivation.Options{PageLimit: derivation.MaxPageLimit + 1})
 	require.ErrorIs(t, err, derivation.ErrOptions)
 

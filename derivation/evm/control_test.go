@@ -7,11 +7,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/evmts/channels/derivation/evm"
 	"github.com/evmts/channels/derivation/evm/evmrun"
 	"github.com/evmts/channels/derivation/internal/asm"
 	"github.com/evmts/channels/derivation/lower"
 	"github.com/evmts/channels/derivation/meter"
+	"github.com/evmts/channels/derivation/wasm"
 )
 
 // many repeats code.
@@ -159,6 +159,10 @@ func TestA9_A11_TheDeepestStackOverflowsNothing(t *testing.T) {
 		require.EqualValues(t, 8, v.Status, name)
 		require.Greater(t, v.Fuel, uint64(meter.Block*2), name)
 	}
-	require.LessOrEqual(t, meter.StackLimit+32, 1024)
-	_ = evm.MaxCode
+	// Slots of the stack cover the words of a frame, with one to spare for the header that all begin with.
+	for locals := range wasm.MaxLocals + 1 {
+		require.Less(t, 1+locals, meter.LocalsPerSlot*(meter.FrameBase+(locals+meter.LocalsPerSlot-1)/meter.LocalsPerSlot))
+	}
+	// Operands of all frames, the arguments of the entry, ip, and what the deepest handler puts on top.
+	require.LessOrEqual(t, meter.StackLimit+4+1+32, 1024)
 }

@@ -115,3 +115,27 @@ func TestA9_MachineOnChainAgreesWithTheOthers(t *testing.T) {
 		require.Greater(t, statuses[s], cases/100, "the modules must be of every kind: %d", s)
 	}
 }
+
+// FuzzMachine compares the contract with wazero and the reference machine, on the module and the event that the bytes
+// choose: status, fuel, output, and that the gas is within its bound.
+func FuzzMachine(f *testing.F) {
+	for seed := range uint64(12) {
+		f.Add(randomBytes(seed, 200+300*int(seed)), randomBytes(seed+100, 64))
+	}
+	p, err := evm.Machine()
+	require.NoError(f, err)
+	f.Fuzz(func(t *testing.T, choices, event []byte) {
+		if len(event) > 4096 {
+			return
+		}
+		c, err := evmrun.New(p.Code)
+		require.NoError(t, err)
+		v := face(t, c, modgen.Generate(choices))
+		if v == nil {
+			return
+		}
+		v.call(t, c, []byte("state"), event)
+		v.call(t, c, nil, nil)
+		require.NoError(t, v.close())
+	})
+}

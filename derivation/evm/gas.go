@@ -11,15 +11,11 @@ var stops = []string{"trap", "oof", "rejected", "wrongoutput", "malformed"}
 
 // gas is the most that the code behind a label costs until a jump whose target is not written beside it: dispatch, a
 // chain, the way back from a routine. What depends on sizes (words copied, cold accounts, memory) is not in it, a loop
-// counts once, and ways to a stop are left out.
-func (p *Program) gas(label string) uint64 {
-	at := func(target uint16) (name string) {
-		for name, to := range p.labels {
-			if to == int(target) && slices.Contains(stops, name) {
-				return name
-			}
-		}
-		return ""
+// counts once, and ways to a stop or to a label of without are left out.
+func (p *Program) gas(label string, without ...string) uint64 {
+	left := map[int]bool{} // ways that do not count
+	for _, name := range slices.Concat(stops, without) {
+		left[p.labels[name]] = true
 	}
 	var walk func(pc int, path []int) uint64
 	walk = func(pc int, path []int) (sum uint64) {
@@ -35,11 +31,11 @@ func (p *Program) gas(label string) uint64 {
 			case op == opcodes["jump"].code && beside:
 				return sum + walk(int(target), path)
 			case op == opcodes["jumpi"].code && beside:
-				if other := walk(pc+1, path); at(target) != "" {
-					return sum + other
-				} else {
-					return sum + max(other, walk(int(target), path))
+				next := walk(pc+1, path)
+				if left[int(target)] {
+					return sum + next
 				}
+				return sum + max(next, walk(int(target), path))
 			case op == opcodes["jump"].code, op == opcodes["return"].code, op == opcodes["revert"].code, op == opInvalid:
 				return sum
 			}
@@ -59,12 +55,12 @@ func (p *Program) gas(label string) uint64 {
 // Gas is the most that one instruction costs: the dispatch that follows it and, for calls, the new frame included;
 // without what depends on operands. Table, JumpUnless and Unwind do not include the jump or Return behind them.
 func (p *Program) Gas(op lower.Op) uint64 {
-	sum := p.gas("do." + op.String())
+	name := "do." + op.String()
 	switch op {
 	case lower.Unwind:
-		sum += p.gas("saved") + p.gas("dropped") + p.gas("restored")
-	case lower.Call, lower.CallIndirect:
-		sum += p.gas("moved")
+		return p.gas(name) + p.gas("saved") + p.gas("dropped") + p.gas("restored")
+	case lower.Call, lower.CallIndirect: // what a host function costs beyond a call is charged inside of it
+		return p.gas(name, "notfunction") + p.gas("moved")
 	}
-	return sum
+	return p.gas(name)
 }

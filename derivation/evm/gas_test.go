@@ -14,7 +14,6 @@ import (
 	"github.com/evmts/channels/derivation/internal/asm"
 	"github.com/evmts/channels/derivation/lower"
 	"github.com/evmts/channels/derivation/machine"
-	"github.com/evmts/channels/derivation/meter"
 	"github.com/evmts/channels/derivation/wasm"
 )
 
@@ -201,5 +200,3 @@ func TestA11_SizesArePaid(t *testing.T) {
 		t.Logf("%s: fuel is at least %d more than gas, at %d bytes", name, worst, at)
 	}
 }
-
-var _ = meter.Block

@@ -11,7 +11,6 @@ import (
 	"github.com/evmts/channels/derivation/evm/evmrun"
 	"github.com/evmts/channels/derivation/internal/asm"
 	"github.com/evmts/channels/derivation/lower"
-	"github.com/evmts/channels/derivation/meter"
 )
 
 const maxOutput = 24 << 10
@@ -103,5 +102,4 @@ func TestA11_TheProgramIsPaid(t *testing.T) {
 	require.LessOrEqual(t, gasMore-gas, evm.GasChunk*uint64(len(more.chunks)-len(few.chunks)))
 	t.Logf("a chunk costs %d", (gasMore-gas)/uint64(len(more.chunks)-len(few.chunks)))
 	require.Less(t, worst, int64(evm.GasBase))
-	_ = meter.Block
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -394,6 +395,10 @@ func TestF11_A9_SuitesOnTheContract(t *testing.T) {
 	require.NoError(t, err)
 	c := variantOf(t, m, h)
 	require.NoError(t, edges(c.harness, 200, ""))
-	require.NoError(t, generated(c, 60, 6))
+	modules := 60
+	if os.Getenv("CHANNELS_LONG") != "" {
+		modules = 3000
+	}
+	require.NoError(t, generated(c, modules, 6))
 	require.NoError(t, shapes(c))
 }

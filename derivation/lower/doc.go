@@ -3,8 +3,8 @@
 //
 // Lowering is a function of the .wasm binary alone: no limit of the manifest, machine, map order or version of a
 // compiler enters, so everybody who holds the binary gets the same bytes. Package derivation/machine runs the start
-// function and completes the program. Fuel is charged by Fuel instructions exactly where package meter says, and inside
-// host functions, memory.copy, memory.fill and memory.grow.
+// function and completes the program. Fuel is charged by Fuel instructions exactly where package meter says, inside
+// host functions, memory.copy, memory.fill and memory.grow, and for arguments and output.
 //
 // # Format
 //

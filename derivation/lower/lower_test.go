@@ -131,7 +131,7 @@ func TestF11_BranchesAreResolved(t *testing.T) {
 		got = append(got, in.String())
 	}
 	require.Equal(t, []string{
-		"enter function 4, 1 params, 1 locals, 8 slots", "fuel 855", "const 1", "const 2", "const 3", "const 4", "local.get 0",
+		"enter function 4, 1 params, 1 locals, 8 slots", "fuel 831", "const 1", "const 2", "const 3", "const 4", "local.get 0",
 		"table 2", "jump 31", "jump 33", "jump 31",
 		"unwind keep 1, drop 1", "jump 35",
 		"unwind keep 1, drop 3", "return 1",

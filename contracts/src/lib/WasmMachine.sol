@@ -74,28 +74,48 @@ library WasmMachine {
     }
 
     /// @dev The machine's calldata: fuelLimit, pageLimit, entry, maxOutput, C chunks, A arguments, C addresses, A sizes in
-    /// words, then the bytes of the arguments without padding.
+    /// words, then the bytes of the arguments without padding. Written once, because a state may have 23 KiB.
     function encode(Program memory program, uint8 entry, uint256 maxOutput, bytes[] memory arguments)
         private
         pure
         returns (bytes memory data)
     {
-        uint256[] memory sizes = new uint256[](arguments.length);
+        address[] memory chunks = program.chunks;
+        uint256 size = 32 * (6 + chunks.length + arguments.length);
         for (uint256 i = 0; i < arguments.length; i++) {
-            sizes[i] = arguments[i].length;
+            size += arguments[i].length;
         }
-        data = abi.encodePacked(
-            uint256(program.fuelLimit),
-            uint256(program.pageLimit),
-            uint256(entry),
-            maxOutput,
-            program.chunks.length,
-            arguments.length,
-            program.chunks,
-            sizes
-        );
+        data = new bytes(size);
+        uint256 to;
+        assembly ("memory-safe") {
+            to := add(data, 32)
+        }
+        to = put(to, program.fuelLimit);
+        to = put(to, program.pageLimit);
+        to = put(to, entry);
+        to = put(to, maxOutput);
+        to = put(to, chunks.length);
+        to = put(to, arguments.length);
+        for (uint256 i = 0; i < chunks.length; i++) {
+            to = put(to, uint160(chunks[i]));
+        }
         for (uint256 i = 0; i < arguments.length; i++) {
-            data = bytes.concat(data, arguments[i]);
+            to = put(to, arguments[i].length);
         }
+        for (uint256 i = 0; i < arguments.length; i++) {
+            bytes memory argument = arguments[i];
+            assembly ("memory-safe") {
+                mcopy(to, add(argument, 32), mload(argument))
+                to := add(to, mload(argument))
+            }
+        }
+    }
+
+    /// @dev Writes a word and gives where the next one goes. `to` lies in what `encode` allocated.
+    function put(uint256 to, uint256 word) private pure returns (uint256) {
+        assembly ("memory-safe") {
+            mstore(to, word)
+        }
+        return to + 32;
     }
 }

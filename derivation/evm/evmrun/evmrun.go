@@ -25,7 +25,7 @@ var ErrAnswer = errors.New("derivation/evm: the machine's answer is malformed")
 // Plenty is more gas than any call with a fuel limit takes.
 const Plenty = 1 << 50
 
-// Chain is an EVM at the Cancun fork with a machine deployed. It serves one goroutine.
+// Chain is an EVM with a machine deployed. It serves one goroutine.
 type Chain struct {
 	state *state.StateDB
 	evm   *vm.EVM
@@ -38,10 +38,18 @@ var (
 	machine = common.Address{0: 0xca, 19: 2}
 )
 
-// New deploys code as the machine.
-func New(code []byte) (*Chain, error) {
+// New deploys code as the machine on a chain at the Cancun fork, which has all that it needs.
+func New(code []byte) (*Chain, error) { return newChain(code, false) }
+
+// NewAtOsaka is New with the forks Prague and Osaka.
+func NewAtOsaka(code []byte) (*Chain, error) { return newChain(code, true) }
+
+func newChain(code []byte, osaka bool) (*Chain, error) {
 	config := *params.MergedTestChainConfig
-	config.PragueTime, config.OsakaTime, config.AmsterdamTime, config.VerkleTime = nil, nil, nil, nil
+	config.AmsterdamTime, config.VerkleTime = nil, nil
+	if !osaka {
+		config.PragueTime, config.OsakaTime = nil, nil
+	}
 	db, err := state.New(types.EmptyRootHash, state.NewDatabaseForTesting())
 	if err != nil {
 		return nil, fmt.Errorf("derivation/evm: an empty state: %w", err)
@@ -53,6 +61,9 @@ func New(code []byte) (*Chain, error) {
 		BlockNumber: big.NewInt(1), Time: 1, GasLimit: 1 << 62, BaseFee: new(big.Int), BlobBaseFee: new(big.Int), Random: &common.Hash{},
 	}
 	c := &Chain{state: db, evm: vm.NewEVM(block, db, &config, vm.Config{}), rules: config.Rules(block.BlockNumber, true, block.Time)}
+	if !c.rules.IsCancun || c.rules.IsOsaka != osaka {
+		return nil, errors.New("derivation/evm: go-ethereum's test configuration has not the forks that are meant")
+	}
 	c.put(machine, code)
 	return c, nil
 }

@@ -393,7 +393,7 @@ func FuelTable(tb testing.TB, fuel map[string]uint64) {
 	require.NoError(tb, err)
 	if *Update {
 		old := regexp.MustCompile(`(?s)(\| call \| most fuel \|\n\|---\|---\|\n).*?(\n[^|]|$)`)
-		readme = old.ReplaceAll(readme, []byte("${1}"+strings.TrimSuffix(rows.String(), "\n")+"\n${2}"))
+		readme = old.ReplaceAll(readme, []byte("${1}"+strings.TrimSuffix(rows.String(), "\n")+"${2}"))
 		require.NoError(tb, os.WriteFile("README.md", readme, 0o644))
 	}
 	require.Contains(tb, string(readme), "| call | most fuel |\n|---|---|\n"+rows.String(), "run go test with -update")

@@ -1,0 +1,18 @@
+package chess
+
+import (
+	"testing"
+
+	"github.com/evmts/channels/examples/internal/play"
+)
+
+// TestA9_GamesOnChain plays games whose every call the contract carries out as well, and holds the table of its gas.
+func TestA9_GamesOnChain(t *testing.T) {
+	o := play.NewOnChain(t, play.Load(t, "chess", Wasm), 0)
+	for seed := range uint64(2) {
+		g := gameOn(t, o, setup(t, Config{Base: 600, Increment: 5}), seed, nil)
+		g.Finish(600, kind)
+		g.Records(namespace)
+	}
+	o.GasTable("gas.txt")
+}

@@ -1,0 +1,19 @@
+package rps
+
+import (
+	"testing"
+
+	"github.com/evmts/channels/examples/internal/play"
+)
+
+// TestA9_GamesOnChain plays games whose every call the contract carries out as well, and holds the table of its gas.
+func TestA9_GamesOnChain(t *testing.T) {
+	o := play.NewOnChain(t, play.Load(t, "rps", Wasm), 6)
+	for seed := range uint64(4) {
+		g := gameOn(t, o, setup(3), seed, nil)
+		g.Finish(200, kind)
+		g.Records(namespace)
+	}
+	o.GasTable("gas.txt")
+	o.WriteVectors("../../contracts/test/vectors/rps.json")
+}
