@@ -114,6 +114,8 @@ contract MudLayoutTest is Test {
         assertFalse(_fits(bytes.concat(s, hex"00"), l, d));
         assertFalse(_fits(s, EncodedLengthsLib.pack(flags.length, 3 * numbers.length + 1, rest.length), bytes.concat(d, hex"00")));
         assertFalse(_fits(s, EncodedLengthsLib.pack(flags.length, 3 * numbers.length, rest.length, 1), bytes.concat(d, hex"00")));
+        // A length for a fourth field that the table does not have, and that the total does not count.
+        assertFalse(_fits(s, EncodedLengths.wrap(EncodedLengths.unwrap(l) | bytes32(uint256(1) << (56 + 3 * 40))), d));
         s[2] = 0x02;
         assertFalse(_fits(s, l, d));
         if (flags.length == 0) return;

@@ -12,6 +12,8 @@ import {Schema, SchemaLib} from "@latticexyz/store/src/Schema.sol";
 import {StoreCore, StoreCoreInternal} from "@latticexyz/store/src/StoreCore.sol";
 import {WorldResourceIdInstance, WorldResourceIdLib} from "@latticexyz/world/src/WorldResourceId.sol";
 
+import {MudLayout} from "../src/lib/MudLayout.sol";
+
 /// @notice MUD's Solidity libraries agree with the vectors that the Go package mudbridge is tested on
 /// (mudbridge/testdata, written by MUD's TypeScript packages). This contract is a store itself, so that records and
 /// their histories go through MUD's own storage and logs.
@@ -153,6 +155,25 @@ contract MudVectorsTest is Test {
             ResourceId tableId = _registerTable("R", i, schemas[i], fieldLayouts[i], 0);
             StoreCore.setRecord(tableId, key, staticData[i], EncodedLengths.wrap(encodedLengths[i]), dynamicData[i]);
             _assertRecord(tableId, key, staticData[i], encodedLengths[i], dynamicData[i]);
+        }
+    }
+
+    /// @dev The settlement's check of records takes every record of the vectors, and none with a byte or a length too many.
+    function test_C3_Attack29_RecordsFitTheirTables() public view {
+        string memory json = _load("records");
+        bytes32[] memory schemas = vm.parseJsonBytes32Array(json, ".schemas");
+        bytes32[] memory layouts = vm.parseJsonBytes32Array(json, ".fieldLayouts");
+        bytes[] memory staticData = vm.parseJsonBytesArray(json, ".staticData");
+        bytes32[] memory lengths = vm.parseJsonBytes32Array(json, ".encodedLengths");
+        bytes[] memory dynamicData = vm.parseJsonBytesArray(json, ".dynamicData");
+        for (uint256 i; i < schemas.length; i++) {
+            (FieldLayout layout, Schema schema) = (FieldLayout.wrap(layouts[i]), Schema.wrap(schemas[i]));
+            EncodedLengths l = EncodedLengths.wrap(lengths[i]);
+            assertTrue(MudLayout.fits(layout, schema, staticData[i], l, dynamicData[i]));
+            assertFalse(MudLayout.fits(layout, schema, bytes.concat(staticData[i], hex"00"), l, dynamicData[i]));
+            assertFalse(MudLayout.fits(layout, schema, staticData[i], l, bytes.concat(dynamicData[i], hex"00")));
+            l = EncodedLengths.wrap(bytes32(uint256(lengths[i]) + 1));
+            assertFalse(MudLayout.fits(layout, schema, staticData[i], l, bytes.concat(dynamicData[i], hex"00")));
         }
     }
 

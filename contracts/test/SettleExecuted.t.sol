@@ -78,6 +78,31 @@ contract SettleExecutedTest is GameTest {
         _refused(c, IMudSettlement.NotProven.selector);
     }
 
+    /// @dev Whatever gas it is given, a settlement is whole or did not happen; too little is never "there are no effects", which
+    /// would be read as a verdict.
+    function test_Attack15_TooLittleGasNeverDecides() public {
+        putItem(1, owner(1), 10, "sword");
+        Game memory g = honest(buy(items(1, 2)), _effects());
+        Claim memory c = end(g);
+        execute(g);
+        bytes memory data = abi.encodeCall(settlement.settleExecuted, (c));
+        uint256 settled;
+        uint256 failed;
+        for (uint256 gas_ = 20_000; gas_ < 700_000; gas_ += 3_000) {
+            uint256 before = vm.snapshotState();
+            (bool ok, bytes memory answer) = address(settlement).call{gas: gas_}(data);
+            assertEq(settlement.isSettled(idOf(g.d)), ok);
+            assertEq(read(0, XP), ok ? 50 : 0);
+            assertEq(guild.awards(owner(0)), ok ? 5 : 0);
+            assertEq(holderOf(1), ok ? owner(0) : owner(1));
+            if (!ok && answer.length >= 4) assertNotEq(bytes4(answer), IMudSettlement.NoEffects.selector);
+            ok ? ++settled : ++failed;
+            vm.revertToState(before);
+        }
+        assertGt(settled, 20);
+        assertGt(failed, 20);
+    }
+
     function test_ModeMustBeAllowed() public {
         Policy memory p = openPolicy();
         p.modes = Modes.ATTESTED | Modes.EXECUTED;

@@ -191,7 +191,15 @@ contract SettleRecordsTest is GameTest {
         bool content = (at >= 32 && at < 64) || (at >= 128 && at < 128 + 25) || (at >= 192 && at < 192 + 10);
         vm.assume(!content);
         data[at] ^= bytes1(uint8(1) << (bit % 8));
-        _oneRefused(_withData(data), IMudSettlement.BadEffect.selector);
+        Claim memory c = _claim(one(_withData(data)));
+        // A length that takes some of the padding with it is canonical again: then it is the table that it does not fit.
+        bool isLength = (at >= 96 && at < 128) || (at >= 160 && at < 192);
+        try settlement.settleExecuted(c) {
+            fail();
+        } catch (bytes memory why) {
+            bool ofLayout = isLength && bytes4(why) == IMudSettlement.BadLayout.selector;
+            assertTrue(ofLayout || bytes4(why) == IMudSettlement.BadEffect.selector);
+        }
     }
 
     function testFuzz_Attack29_JunkIsNoRecord(bytes memory data) public {
