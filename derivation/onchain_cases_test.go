@@ -119,6 +119,13 @@ func eventCases(p *puppeteer) {
 	swapped := append(bytes.Clone(s.Funds[128:]), s.Funds[:128]...)
 	do("assets swapped", channel.RejectedSums, payload(puppetReturn, result(0, swapped, nil)...))
 
+	longApp := func(n int) func(*channel.Event) {
+		return payload(puppetApp, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
+	}
+	do("longest app", channel.Accepted, longApp(channel.MaxApp))
+	do("too long an app", channel.RejectedOutput, longApp(channel.MaxApp+1))
+	do("no app", channel.Accepted, longApp(0))
+
 	// Two reasons at once: the first of docs/encoding.md 18 is the status.
 	faults := []func(*channel.Event){
 		func(e *channel.Event) { e.ChannelID[0] ^= 1 }, nil, // 2 is the state's
@@ -330,7 +337,10 @@ func largestCases(p *puppeteer) {
 	p.timeout("timeout", s, 1_800_000_000, channel.Accepted)
 	p.topUp("top-up", s, []channel.TopUp{{Participant: 15, Asset: 7, Amount: *uint256.NewInt(3)}}, 0, channel.Accepted)
 	p.event("too large", s, nil, 10, p.move(15, s.Header.Nonces[15]+1, ordered(puppetLarge)), channel.RejectedOutput)
-	p.genesis("most app", append(headed(puppetReturn, result(0, p.stakes(), nil)...), noise(r, 9000)...), channel.Accepted)
+	n := channel.MaxApp
+	p.event("longest app", s, nil, 10, p.move(15, s.Header.Nonces[15]+1, ordered(puppetApp, byte(n), byte(n>>8), 0, 0)), channel.Accepted)
+	p.event("too long an app", s, nil, 10, p.move(15, s.Header.Nonces[15]+1, ordered(puppetApp, byte(n+1), byte(n>>8), 0, 0)), channel.RejectedOutput)
+	p.genesis("a long app", append(headed(puppetReturn, result(0, p.stakes(), nil)...), noise(r, 9000)...), channel.Accepted)
 }
 
 func shapeCases(p *puppeteer) {

@@ -18,6 +18,7 @@ const (
 	puppetOutside = 5 // returns bytes behind the memory
 	puppetEmpty   = 6
 	puppetDigest  = 7 // returns funds as they are and the hashes of both arguments as the app
+	puppetApp     = 8 // returns funds as they are and an app of as many bytes as the next 4 say, little-endian; events only
 )
 
 // puppetFails is what comes of each command that gives no result.
@@ -35,7 +36,7 @@ var puppetFails = [...]channel.Status{puppetReject: channel.RejectedByModule, pu
 func puppet() asm.Module {
 	const (
 		unreachable, ret                = 0x00, 0x0f
-		eqz, eq, ltU, gtU, and          = 0x45, 0x46, 0x49, 0x4b, 0x71
+		eqz, eq, ltU, gtU               = 0x45, 0x46, 0x49, 0x4b
 		add, sub, mul, shl32, or32      = 0x6a, 0x6b, 0x6c, 0x74, 0x72
 		extend, shl, or                 = 0xad, 0x86, 0x84
 		load8, load32, store8           = 0x2d, 0x28, 0x3a
@@ -69,6 +70,9 @@ func puppet() asm.Module {
 		asm.Get(0), asm.Get(2), asm.Load(load8, 2), asm.Const32(3), asm.Op(add), asm.Const32(32), asm.Op(mul), asm.Op(add), asm.Const32(1), asm.Op(sub), asm.Set(4),
 		asm.Get(2), asm.Load(load8, 3), asm.Get(2), asm.Load(load8, 4), asm.Op(mul), asm.Const32(32), asm.Op(mul), asm.Const32(1), asm.Op(add), asm.Set(5),
 		asm.Get(4), asm.Get(2), asm.Load(load8, 0), asm.Const32(2), asm.Op(eq), asm.Store(store8, 0),
+		asm.Get(3), asm.Const32(37), asm.Op(eq), asm.If(asm.Void,
+			asm.Get(2), asm.Load(load8, 32), asm.Const32(puppetApp), asm.Op(eq), asm.If(asm.Void,
+				pack(asm.Get(4), asm.Cat(asm.Get(5), asm.Get(2), asm.Load(load32, 33), asm.Op(add))), asm.Op(ret))),
 		asm.Get(4), asm.Get(5), asm.Op(add), asm.Const32(0), asm.Const32(64), asm.Op(0xfc, 10, 0, 0),
 		pack(asm.Get(4), plus(asm.Get(5), 64)),
 	)}
@@ -81,7 +85,7 @@ func puppet() asm.Module {
 			last, asm.Load(load8, 0), asm.Const32(puppetEmpty), asm.Op(gtU), asm.If(asm.Void, all),
 			last, asm.Const32(1), asm.Call(command), asm.Op(ret)),
 		asm.Get(3), asm.Const32(33), asm.Op(ltU), asm.If(asm.Void, all),
-		asm.Get(2), asm.Load(load8, 32), asm.Const32(puppetDigest), asm.Op(eq), asm.If(asm.Void, all),
+		asm.Get(2), asm.Load(load8, 32), asm.Const32(puppetDigest-1), asm.Op(gtU), asm.If(asm.Void, all),
 		plus(asm.Get(2), 32), minus(asm.Get(3), 32), asm.Call(command),
 	)
 	m := asm.Reducer(nil, reduce, obey, digests)
