@@ -29,20 +29,24 @@ const (
 // errNoWorld is returned where a policy has no mode that this node can serve.
 var errNoWorld = errors.New("the World takes neither attestations of this node nor published journals: its namespace's owner sets the policy")
 
-// policy is what the channel's World allows now.
-func (l *Link) policy(req TxRequest) (adjudicator.Policy, error) {
+// policy is what the channel's World allows: under the ticket, if it was played for one, otherwise now.
+func (l *Link) policy(req TxRequest, t adjudicator.Ticket) (adjudicator.Policy, error) {
 	w := req.Settle.World
-	p, _, err := l.reader.InForce(l.ctx, w.World, w.NamespaceID, req.Params.ModuleHash, w.ConfigHash, 0)
+	p, _, err := l.reader.InForce(l.ctx, w.World, w.NamespaceID, req.Params.ModuleHash, w.ConfigHash, t.Revision)
 	return p, err
 }
 
 // settleCalls writes the effects: by our attestation, or because the journal was executed or stands.
 func (l *Link) settleCalls(req TxRequest) ([]adjudicator.Call, error) {
-	policy, err := l.policy(req)
+	ticket, err := l.ticket(req.Settle.World.Ticket)
 	if err != nil {
 		return nil, err
 	}
-	claim, err := l.claim(req, policy)
+	policy, err := l.policy(req, ticket)
+	if err != nil {
+		return nil, err
+	}
+	claim, err := l.claim(req, policy, ticket)
 	if err != nil {
 		return nil, err
 	}
@@ -71,23 +75,17 @@ func (l *Link) settleCalls(req TxRequest) ([]adjudicator.Call, error) {
 	return one(adjudicator.SettleAttested(l.cfg.Settlement, claim, []adjudicator.AttestorSignature{{Index: uint8(index), Attestation: req.Settle.Attestation}}))
 }
 
-func (l *Link) claim(req TxRequest, policy adjudicator.Policy) (adjudicator.Claim, error) {
+func (l *Link) claim(req TxRequest, policy adjudicator.Policy, ticket adjudicator.Ticket) (claim adjudicator.Claim, err error) {
 	s := req.Settle
-	claim := adjudicator.Claim{Params: req.Params, Funding: req.Funding, State: req.Conclude.State, GenesisInput: s.Genesis, Joins: make([][]byte, len(s.Joins))}
+	claim = adjudicator.Claim{
+		Params: req.Params, Funding: req.Funding, State: req.Conclude.State, GenesisInput: s.Genesis, Joins: make([][]byte, len(s.Joins)), Ticket: ticket,
+	}
 	for i := range s.Joins {
 		if !s.Joins[i].IsZero() {
 			claim.Joins[i] = s.Joins[i][:]
 		}
 	}
-	if s.World.Ticket == (common.Hash{}) {
-		return claim, nil
-	}
-	ticket, err := l.ticket(s.World.Ticket)
-	if err != nil {
-		return claim, err
-	}
-	claim.Ticket = ticket
-	if slices.ContainsFunc(policy.Permissions, func(p adjudicator.Permission) bool {
+	if s.World.Ticket != (common.Hash{}) && slices.ContainsFunc(policy.Permissions, func(p adjudicator.Permission) bool {
 		return p.Op == channel.EffectSet || p.Op == channel.EffectDelete
 	}) {
 		claim.Snapshot, err = l.snapshot(ticket)
@@ -97,6 +95,9 @@ func (l *Link) claim(req TxRequest, policy adjudicator.Policy) (adjudicator.Clai
 
 // ticket finds what a ticket's hash stands for: the contract keeps the hash only, and says the rest in its log.
 func (l *Link) ticket(hash common.Hash) (adjudicator.Ticket, error) {
+	if hash == (common.Hash{}) {
+		return adjudicator.Ticket{}, nil
+	}
 	sealed, err := search(l, func(f adjudicator.Sealed) bool { return f.TicketHash == hash })
 	if err != nil {
 		return adjudicator.Ticket{}, fmt.Errorf("ticket %s: %w", hash, err)
@@ -153,7 +154,7 @@ func last[F adjudicator.Body](l *Link, logs []types.Log, wanted func(F) bool) (f
 // publishCalls put the journal on chain: run there where the World wants that, otherwise published with the World's bond.
 // What is there already is left out.
 func (l *Link) publishCalls(req TxRequest) ([]adjudicator.Call, error) {
-	policy, err := l.policy(req)
+	policy, err := l.policy(req, adjudicator.Ticket{}) // a publication begins under the newest
 	if err != nil {
 		return nil, err
 	}
