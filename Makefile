@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := build/bin/op-channels
-FORGE := node_modules/.bin/forge
+# The binary itself: npm's wrapper around it exits with 0 when tests fail.
+FORGE := node_modules/@foundry-rs/forge-$(shell uname -s | tr A-Z a-z)-$(shell uname -m | sed 's/x86_64/amd64/;s/aarch64/arm64/')/bin/forge
 # forge would fork a chain if the caller's environment named one.
 unexport FOUNDRY_ETH_RPC_URL
 
