@@ -22,6 +22,7 @@ import (
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/e2e/devnet"
 	"github.com/evmts/channels/e2e/story"
+	"github.com/evmts/channels/examples/raid"
 	"github.com/evmts/channels/plugin/anvil"
 	"github.com/evmts/channels/sidecar"
 	"github.com/stretchr/testify/require"
@@ -280,4 +281,73 @@ func TestC2_AModuleIsRegisteredOnce(t *testing.T) {
 	again := register()
 	require.Equal(t, first.ModuleHash, again.ModuleHash)
 	require.Empty(t, again.Transactions)
+}
+
+// A ticket bought by hand is one that the raid's genesis takes.
+func TestU1_ATicketIsBoughtByHand(t *testing.T) {
+	d := network(t)
+	ctx := within(t, time.Minute)
+	owners := make([]common.Address, len(d.Sidecars))
+	for i, s := range d.Sidecars {
+		owners[i] = s.Owner()
+	}
+	keys, err := raid.TicketKeys(raid.Namespace, raid.DefaultDungeon, owners, 0)
+	require.NoError(t, err)
+	request := map[string]any{
+		"world": d.Chain.World.World, "namespaceId": d.Chain.World.NamespaceID.Hash(), "moduleHash": d.Module,
+		"configHash": raid.DungeonConfigHash(raid.DefaultDungeon), "owners": owners,
+	}
+	var list []map[string]any
+	for _, k := range keys {
+		list = append(list, map[string]any{"resourceId": k.ResourceID, "key": k.Key})
+	}
+	request["keys"] = list
+	b, err := json.Marshal(request)
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "party.json")
+	require.NoError(t, os.WriteFile(file, b, 0o600))
+
+	cmd := exec.CommandContext(ctx, d.Options.Binary, "ticket", "buy", "--json", "--l2-rpc", d.Chain.Node.URL(), "--deployment", d.Path(),
+		"--txmgr.receipt-query-interval", "50ms", file)
+	cmd.Env = append(os.Environ(), "OP_CHANNELS_PRIVATE_KEY="+hexutil.Encode(crypto.FromECDSA(anvil.Keys()[8])))
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	done := make(chan struct{})
+	go func() { // this chain makes blocks for transactions only; the seed needs some
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(200 * time.Millisecond):
+				_ = d.Chain.Node.Mine(ctx, 1) // at the end the chain may be gone
+			}
+		}
+	}()
+	out, err := cmd.Output()
+	close(done)
+	require.NoError(t, err, problems.String())
+	var bought struct {
+		TicketHash common.Hash
+		Ticket     adjudicator.Ticket
+		Records    []adjudicator.Record
+		Price      string
+	}
+	require.NoError(t, json.Unmarshal(out, &bought))
+	require.Equal(t, bought.TicketHash, bought.Ticket.Hash())
+	require.Equal(t, "1000000000000000", bought.Price)
+	sealed, err := adjudicator.NewReader(d.Chain.Eth, d.Chain.Contracts).IsSealed(ctx, bought.TicketHash)
+	require.NoError(t, err)
+	require.True(t, sealed)
+	ticket := raid.Ticket(bought.Ticket)
+	g := raid.Genesis{
+		Settlement: d.Chain.Contracts.Settlement, World: d.Chain.World.World, NamespaceID: d.Chain.World.NamespaceID.Hash(),
+		Dungeon: raid.DefaultDungeon, Ticket: &ticket,
+	}
+	for _, r := range bought.Records {
+		g.Records = append(g.Records, raid.Record{
+			ResourceID: r.ResourceID, Key: r.Key, StaticData: r.StaticData, EncodedLengths: r.EncodedLengths, DynamicData: r.DynamicData,
+		})
+	}
+	_, err = g.Input()
+	require.NoError(t, err)
 }
