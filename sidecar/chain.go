@@ -283,6 +283,9 @@ func (e *Engine) onTxResult(r TxResult) {
 }
 
 func resultWord(err error) string {
+	if errors.Is(err, ErrQuiet) {
+		return "held"
+	}
 	if err != nil {
 		return "failed"
 	}
