@@ -28,14 +28,15 @@ import (
 type Config struct {
 	Version string
 
-	L2EthRPC     string
-	ChainID      uint64
-	Adjudicator  common.Address
-	Settlement   common.Address
-	StartBlock   uint64
-	Trust        plugin.Level
-	PollInterval time.Duration
-	MaxHeadAge   time.Duration // an older newest block makes the sidecar not ready; 0: none does
+	L2EthRPC      string
+	ChainID       uint64
+	Adjudicator   common.Address
+	Settlement    common.Address
+	StartBlock    uint64
+	Trust         plugin.Level
+	PollInterval  time.Duration
+	FundsInterval time.Duration // how often the owner's balance is compared with what may have to be paid; 0: 30 s
+	MaxHeadAge    time.Duration // an older newest block makes the sidecar not ready; 0: none does
 
 	DataDir string
 	Modules []string
@@ -78,7 +79,7 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 		},
 		Stall: ctx.Duration(flags.Stall.Name), Skew: ctx.Duration(flags.Skew.Name), Margin: ctx.Duration(flags.Margin.Name), Turn: ctx.Duration(flags.Turn.Name),
 		RPC: oprpc.ReadCLIConfig(ctx), Log: oplog.ReadCLIConfig(ctx), Metrics: opmetrics.ReadCLIConfig(ctx),
-		Pprof: oppprof.ReadCLIConfig(ctx), MaxHeadAge: ctx.Duration(flags.MaxHeadAge.Name), Tx: txmgr.ReadCLIConfig(ctx),
+		Pprof: oppprof.ReadCLIConfig(ctx), MaxHeadAge: ctx.Duration(flags.MaxHeadAge.Name), FundsInterval: ctx.Duration(flags.FundsInterval.Name), Tx: txmgr.ReadCLIConfig(ctx),
 	}
 	var err error
 	cfg.Trust, err = plugin.ParseLevel(ctx.String(flags.Trust.Name))
@@ -106,6 +107,9 @@ func (c *Config) Check() error {
 		return errors.New("--publish and --verifier need --settlement: give the address of the MudSettlement contract on this chain")
 	case len(c.JWTSecret) == 0 && !isLoopback(c.RPC.ListenAddr):
 		return fmt.Errorf("--rpc.addr %s is reachable from elsewhere: give --rpc.jwt-secret, as for an engine API, or listen on 127.0.0.1", c.RPC.ListenAddr)
+	}
+	if c.FundsInterval < 0 || c.MaxHeadAge < 0 {
+		return errors.New("--funds-interval and --max-head-age cannot be negative: 0 stands for 30 s, and for no limit")
 	}
 	return errors.Join(c.RPC.Check(), c.Metrics.Check(), c.Pprof.Check())
 }

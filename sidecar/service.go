@@ -35,6 +35,7 @@ type Service struct {
 	runtime *derivation.Engine
 	chain   *Link
 	guard   *guard
+	funds   *treasurer
 	net     *p2p.Transport
 	engine  *Engine
 	rpc     *oprpc.Server
@@ -99,6 +100,7 @@ func (s *Service) Start(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	s.funds = startTreasurer(s.engine, s.chain, metrics, c.FundsInterval, s.log)
 	if err := s.serve(registry); err != nil {
 		return err
 	}
@@ -154,6 +156,9 @@ func (s *Service) Stop(ctx context.Context) (err error) {
 	}
 	if s.rpc != nil {
 		note("rpc", s.rpc.Stop())
+	}
+	if s.funds != nil {
+		note("funds", s.funds.Close(ctx))
 	}
 	if s.engine != nil {
 		note("engine", s.engine.Stop(ctx))

@@ -252,4 +252,3 @@ func TestPprofIsServedWhereItIsSaid(t *testing.T) {
 	require.False(t, cfg.Pprof.ListenEnabled)
 	require.False(t, cfg.RPC.EnableAdmin)
 }
-

@@ -38,6 +38,8 @@ var (
 
 	MaxHeadAge = &cli.DurationFlag{Name: "max-head-age", EnvVars: env("MAX_HEAD_AGE"), Value: time.Minute,
 		Usage: "/readyz says no when the newest block is older, because the chain stands still or the node is behind; 0: never"}
+	FundsInterval = &cli.DurationFlag{Name: "funds-interval", EnvVars: env("FUNDS_INTERVAL"), Value: 30 * time.Second,
+		Usage: "how often the owner's balance is compared with what the node may have to pay"}
 
 	DataDir = &cli.StringFlag{Name: "data-dir", EnvVars: env("DATA_DIR"), Value: "op-channels-data", Usage: "`FOLDER` of journals and signatures; lose it and open channels must be disputed"}
 	Modules = &cli.StringSliceFlag{Name: "module", EnvVars: env("MODULES"), Usage: "`FILE` of a module (.wasm, with its manifest in .json beside it), or a folder of them"}
@@ -73,7 +75,7 @@ var (
 // Run are the flags of `op-channels run`.
 func Run() []cli.Flag {
 	out := []cli.Flag{
-		Config, L2EthRPC, ChainID, Adjudicator, Settlement, StartBlock, Trust, PollInterval, MaxHeadAge, DataDir, Modules, SessionKey, AttestorKey, Publish, Verifier,
+		Config, L2EthRPC, ChainID, Adjudicator, Settlement, StartBlock, Trust, PollInterval, MaxHeadAge, FundsInterval, DataDir, Modules, SessionKey, AttestorKey, Publish, Verifier,
 		P2PListen, P2PPeers, P2PAllow, P2PDeny, P2POpen, PolicyAsk, PolicyAllow, PolicyWindow, PolicyMaxStake, Stall, Skew, Margin, Turn, JWTSecret,
 	}
 	out = append(out, oprpc.CLIFlagsWithCategory(EnvVarPrefix, "", oprpc.CLIConfig{ListenAddr: "127.0.0.1", ListenPort: 9545})...)
