@@ -28,8 +28,8 @@ var (
 
 	L2EthRPC = &cli.StringFlag{Name: "l2-eth-rpc", EnvVars: env("L2_ETH_RPC"), Value: "http://127.0.0.1:8545",
 		Usage: "JSON-RPC `URL` of the L2 execution client (http, ws, or the path of an IPC socket)"}
-	ChainID     = &cli.Uint64Flag{Name: "chain-id", EnvVars: env("CHAIN_ID"), Required: true, Usage: "chain `ID` that the node must have"}
-	Adjudicator = &cli.StringFlag{Name: "adjudicator", EnvVars: env("ADJUDICATOR"), Required: true, Usage: "`ADDRESS` of the Adjudicator contract"}
+	ChainID     = &cli.Uint64Flag{Name: "chain-id", EnvVars: env("CHAIN_ID"), Usage: "chain `ID` that the node must have"}
+	Adjudicator = &cli.StringFlag{Name: "adjudicator", EnvVars: env("ADJUDICATOR"), Usage: "`ADDRESS` of the Adjudicator contract"}
 	Settlement  = &cli.StringFlag{Name: "settlement", EnvVars: env("SETTLEMENT"), Usage: "`ADDRESS` of the MudSettlement contract; without it no World is served"}
 	StartBlock  = &cli.Uint64Flag{Name: "start-block", EnvVars: env("START_BLOCK"), Usage: "`BLOCK` below which there is nothing of the contracts to see"}
 	Trust       = &cli.StringFlag{Name: "trust", EnvVars: env("TRUST"), Value: "safe",
@@ -44,7 +44,7 @@ var (
 	DataDir = &cli.StringFlag{Name: "data-dir", EnvVars: env("DATA_DIR"), Value: "op-channels-data", Usage: "`FOLDER` of journals and signatures; lose it and open channels must be disputed"}
 	Modules = &cli.StringSliceFlag{Name: "module", EnvVars: env("MODULES"), Usage: "`FILE` of a module (.wasm, with its manifest in .json beside it), or a folder of them"}
 
-	SessionKey = &cli.StringFlag{Name: "session-key", EnvVars: env("SESSION_KEY"), Required: true,
+	SessionKey = &cli.StringFlag{Name: "session-key", EnvVars: env("SESSION_KEY"),
 		Usage: "`FILE` with the session key in hex: signs events and updates, and is the node's identity among peers"}
 	AttestorKey = &cli.StringFlag{Name: "attestor-key", EnvVars: env("ATTESTOR_KEY"), Usage: "`FILE` with the attestor key in hex, for a World's attestor"}
 
