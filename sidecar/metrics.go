@@ -86,6 +86,9 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 // observe sets the gauges; it runs in the loop.
 func (m *Metrics) observe(e *Engine) {
 	m.Channels.Reset()
+	for _, status := range []string{"open", "halted"} { // shown and watched: there before the first one
+		m.Channels.WithLabelValues(status)
+	}
 	inFlight := 0
 	for _, c := range e.channels {
 		m.Channels.WithLabelValues(c.Status()).Inc()
