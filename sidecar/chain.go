@@ -282,9 +282,19 @@ func (e *Engine) onTxResult(r TxResult) {
 	e.crank(r.Channel, out)
 }
 
+// Results of transactions, the values of the label of op_channels_transactions_total.
+const (
+	txMined  = "mined"
+	txFailed = "failed"
+	txHeld   = "held" // not sent: the admin's wish
+)
+
 func resultWord(err error) string {
-	if err != nil {
-		return "failed"
+	if errors.Is(err, ErrQuiet) {
+		return txHeld
 	}
-	return "mined"
+	if err != nil {
+		return txFailed
+	}
+	return txMined
 }

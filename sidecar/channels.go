@@ -88,6 +88,9 @@ func (e *Engine) check(r *channel.Rules, me int) *channel.Refusal {
 			return channel.Refuse(channel.CodePolicy, "a stake of %s of asset %s is above this node's limit", s.Amounts[me].Dec(), s.Asset)
 		}
 	}
+	if e.refusing.Load() {
+		return channel.Refuse(channel.CodeBusy, "this node enters no new channels for now, its operator is at work on it: try again later")
+	}
 	if len(e.channels) >= maxChannels {
 		return channel.Refuse(channel.CodeBusy, "this node holds %d channels, as many as it takes", maxChannels)
 	}

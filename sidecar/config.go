@@ -12,6 +12,7 @@ import (
 
 	oplog "github.com/ethereum-optimism/optimism/op-service/log"
 	opmetrics "github.com/ethereum-optimism/optimism/op-service/metrics"
+	"github.com/ethereum-optimism/optimism/op-service/oppprof"
 	oprpc "github.com/ethereum-optimism/optimism/op-service/rpc"
 	"github.com/ethereum-optimism/optimism/op-service/txmgr"
 	"github.com/ethereum/go-ethereum/common"
@@ -27,13 +28,15 @@ import (
 type Config struct {
 	Version string
 
-	L2EthRPC     string
-	ChainID      uint64
-	Adjudicator  common.Address
-	Settlement   common.Address
-	StartBlock   uint64
-	Trust        plugin.Level
-	PollInterval time.Duration
+	L2EthRPC      string
+	ChainID       uint64
+	Adjudicator   common.Address
+	Settlement    common.Address
+	StartBlock    uint64
+	Trust         plugin.Level
+	PollInterval  time.Duration
+	FundsInterval time.Duration // how often the owner's balance is compared with what may have to be paid; 0: 30 s
+	MaxHeadAge    time.Duration // an older newest block makes the sidecar not ready; 0: none does
 
 	DataDir string
 	Modules []string
@@ -52,6 +55,7 @@ type Config struct {
 	RPC       oprpc.CLIConfig
 	Log       oplog.CLIConfig
 	Metrics   opmetrics.CLIConfig
+	Pprof     oppprof.CLIConfig
 	Tx        txmgr.CLIConfig
 }
 
@@ -74,7 +78,8 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 			MinWindow: uint32(ctx.Uint(flags.PolicyWindow.Name)), MaxStake: r.stakes(flags.PolicyMaxStake.Name),
 		},
 		Stall: ctx.Duration(flags.Stall.Name), Skew: ctx.Duration(flags.Skew.Name), Margin: ctx.Duration(flags.Margin.Name), Turn: ctx.Duration(flags.Turn.Name),
-		RPC: oprpc.ReadCLIConfig(ctx), Log: oplog.ReadCLIConfig(ctx), Metrics: opmetrics.ReadCLIConfig(ctx), Tx: txmgr.ReadCLIConfig(ctx),
+		RPC: oprpc.ReadCLIConfig(ctx), Log: oplog.ReadCLIConfig(ctx), Metrics: opmetrics.ReadCLIConfig(ctx),
+		Pprof: oppprof.ReadCLIConfig(ctx), MaxHeadAge: ctx.Duration(flags.MaxHeadAge.Name), FundsInterval: ctx.Duration(flags.FundsInterval.Name), Tx: txmgr.ReadCLIConfig(ctx),
 	}
 	var err error
 	cfg.Trust, err = plugin.ParseLevel(ctx.String(flags.Trust.Name))
@@ -103,7 +108,10 @@ func (c *Config) Check() error {
 	case len(c.JWTSecret) == 0 && !isLoopback(c.RPC.ListenAddr):
 		return fmt.Errorf("--rpc.addr %s is reachable from elsewhere: give --rpc.jwt-secret, as for an engine API, or listen on 127.0.0.1", c.RPC.ListenAddr)
 	}
-	return errors.Join(c.RPC.Check(), c.Metrics.Check())
+	if c.FundsInterval < 0 || c.MaxHeadAge < 0 {
+		return errors.New("--funds-interval and --max-head-age cannot be negative: 0 stands for 30 s, and for no limit")
+	}
+	return errors.Join(c.RPC.Check(), c.Metrics.Check(), c.Pprof.Check())
 }
 
 func isLoopback(host string) bool {

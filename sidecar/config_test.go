@@ -3,6 +3,8 @@ package sidecar_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,6 +54,22 @@ func TestConfigDefaultsAreSafe(t *testing.T) {
 	require.EqualValues(t, 3600, cfg.Policy.MinWindow)
 	require.False(t, cfg.P2PAcceptUnknown)
 	require.Nil(t, cfg.Keys.Attestor)
+}
+
+// TestConfigFileAlone: everything can stand in the file, what must be given too; what is nowhere is named.
+func TestConfigFileAlone(t *testing.T) {
+	t.Setenv("OP_CHANNELS_PRIVATE_KEY", "0x0000000000000000000000000000000000000000000000000000000000000002")
+	lines := []string{
+		`chain-id = 901`, `adjudicator = "0xaD00000000000000000000000000000000000000"`,
+		`session-key = "` + write(t, "session.key", "0000000000000000000000000000000000000000000000000000000000000001") + `"`,
+	}
+	cfg, err := parse(t, "--config", write(t, "c.toml", strings.Join(lines, "\n")))
+	require.NoError(t, err)
+	require.EqualValues(t, 901, cfg.ChainID)
+	for i, missing := range []string{"--chain-id", "--adjudicator", "--session-key"} {
+		_, err := parse(t, "--config", write(t, "c.toml", strings.Join(slices.Delete(slices.Clone(lines), i, i+1), "\n")))
+		require.ErrorContains(t, err, missing)
+	}
 }
 
 // TestConfigFile: flag beats environment beats file; lists, tables and durations work; a typo is an error.

@@ -11,6 +11,7 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -79,7 +80,8 @@ type Engine struct {
 	replays  chan replayed
 	stop     chan struct{}
 	done     chan struct{}
-	err      error // why the loop ended; read after done
+	refusing atomic.Bool // no new channels: the admin's wish
+	err      error       // why the loop ended; read after done
 
 	// Everything below belongs to the loop.
 	channels map[common.Hash]*running

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -37,6 +38,8 @@ type Link struct {
 	results chan TxResult
 	builds  chan TxRequest
 
+	quiet atomic.Bool // no journals are published: the admin's wish
+
 	mu      sync.Mutex
 	waiting map[string]*sending // by the Submitter's request ID
 }
@@ -48,6 +51,9 @@ type sending struct {
 	mined []MinedTx
 	err   error
 }
+
+// ErrQuiet is why no journal is published after admin_stopPublishing; it is tried again.
+var ErrQuiet = errors.New("publishing is stopped by admin_stopPublishing: it goes on after admin_startPublishing")
 
 const (
 	stepBuffer  = 16
@@ -300,6 +306,9 @@ func (l *Link) calls(req TxRequest) ([]adjudicator.Call, error) {
 	case protocols.TxSettle:
 		return l.settleCalls(req)
 	case protocols.TxPublish:
+		if l.quiet.Load() {
+			return nil, ErrQuiet
+		}
 		return l.publishCalls(req)
 	case protocols.TxRelease:
 		return l.releaseCalls(req)

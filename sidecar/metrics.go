@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"github.com/evmts/channels/protocols"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -16,6 +17,12 @@ type Metrics struct {
 	Channels        *prometheus.GaugeVec
 	InFlight        prometheus.Gauge
 	ChainHead       prometheus.Gauge
+	HeadTime        prometheus.Gauge
+	TrustedTime     prometheus.Gauge
+	TickTime        prometheus.Gauge
+	Balance         prometheus.Gauge
+	Obligations     *prometheus.GaugeVec
+	FundsErrors     prometheus.Counter
 	Up              prometheus.Gauge
 }
 
@@ -42,15 +49,46 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 		Channels:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Name: "channels", Help: "Channels by status."}, []string{"status"}),
 		InFlight:  prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "updates_in_flight", Help: "Updates that wait for support."}),
 		ChainHead: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "engine_head", Help: "Newest block that the engine has applied."}),
-		Up:        prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "up", Help: "1 when the sidecar runs."}),
+		HeadTime: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: ns, Name: "engine_head_time_seconds", Help: "UNIX time of the newest block that the engine has applied; 0: none yet.",
+		}),
+		TrustedTime: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: ns, Name: "engine_trusted_time_seconds", Help: "UNIX time of the newest block whose deposits and conclusions count (--trust); 0: none yet.",
+		}),
+		TickTime: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: ns, Name: "engine_tick_time_seconds", Help: "UNIX time when the engine loop last took its tick, which comes every second.",
+		}),
+		Balance: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: ns, Name: "owner_balance_ether", Help: "What the owner's account holds of the chain's coin.",
+		}),
+		Obligations: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: ns, Name: "owner_obligations_ether", Help: "What this node may have to pay for its open channels and as a verifier, by purpose; an estimate without the L1 fee.",
+		}, []string{"purpose"}),
+		FundsErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: ns, Name: "owner_checks_failed_total", Help: "Comparisons of the owner's balance with its obligations that could not be made.",
+		}),
+		Up: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "up", Help: "1 when the sidecar runs."}),
 	}
-	r.MustRegister(m.Events, m.Messages, m.MessagesDropped, m.Transactions, m.CommitSeconds, m.FinalSeconds, m.Channels, m.InFlight, m.ChainHead, m.Up)
+	r.MustRegister(m.Events, m.Messages, m.MessagesDropped, m.Transactions, m.CommitSeconds, m.FinalSeconds, m.Channels, m.InFlight, m.ChainHead,
+		m.HeadTime, m.TrustedTime, m.TickTime, m.Balance, m.Obligations, m.FundsErrors, m.Up)
+	// A series that begins with its first failure has no increase that an alert could see: what alerts look at begins at 0.
+	for _, kind := range []protocols.TxKind{protocols.TxDeposit, protocols.TxRefund, protocols.TxConclude, protocols.TxSettle, protocols.TxPublish, protocols.TxRelease} {
+		for _, result := range []string{txMined, txFailed, txHeld} {
+			m.Transactions.WithLabelValues(kind.String(), result)
+		}
+	}
+	for _, purpose := range purposes {
+		m.Obligations.WithLabelValues(purpose)
+	}
 	return m
 }
 
 // observe sets the gauges; it runs in the loop.
 func (m *Metrics) observe(e *Engine) {
 	m.Channels.Reset()
+	for _, status := range []string{"open", "halted"} { // shown and watched: there before the first one
+		m.Channels.WithLabelValues(status)
+	}
 	inFlight := 0
 	for _, c := range e.channels {
 		m.Channels.WithLabelValues(c.Status()).Inc()
@@ -59,4 +97,7 @@ func (m *Metrics) observe(e *Engine) {
 		}
 	}
 	m.InFlight.Set(float64(inFlight))
+	m.HeadTime.Set(float64(e.chain.head.Time))
+	m.TrustedTime.Set(float64(e.chain.trusted.Time))
+	m.TickTime.SetToCurrentTime()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -11,6 +12,7 @@ import (
 	"github.com/ethereum-optimism/optimism/op-service/cliapp"
 	"github.com/ethereum-optimism/optimism/op-service/httputil"
 	opmetrics "github.com/ethereum-optimism/optimism/op-service/metrics"
+	"github.com/ethereum-optimism/optimism/op-service/oppprof"
 	oprpc "github.com/ethereum-optimism/optimism/op-service/rpc"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/log"
@@ -33,10 +35,12 @@ type Service struct {
 	runtime *derivation.Engine
 	chain   *Link
 	guard   *guard
+	funds   *treasurer
 	net     *p2p.Transport
 	engine  *Engine
 	rpc     *oprpc.Server
 	metrics *httputil.HTTPServer
+	pprof   *oppprof.Service
 }
 
 var _ cliapp.Lifecycle = (*Service)(nil)
@@ -96,6 +100,7 @@ func (s *Service) Start(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	s.funds = startTreasurer(s.engine, s.chain, metrics, c.FundsInterval, s.log)
 	if err := s.serve(registry); err != nil {
 		return err
 	}
@@ -107,7 +112,10 @@ func (s *Service) Start(ctx context.Context) (err error) {
 // serve starts the RPC and metrics servers. Browsers of other sites must not reach a wallet's RPC: no CORS, and only
 // local names as Host.
 func (s *Service) serve(registry *prometheus.Registry) error {
-	opts := []oprpc.Option{oprpc.WithLogger(s.log), oprpc.WithWebsocketEnabled(), oprpc.WithCORSHosts(nil)}
+	probe := &probe{s: s, within: turnTimeout}
+	opts := []oprpc.Option{
+		oprpc.WithHealthzHandler(http.HandlerFunc(probe.healthz)), oprpc.WithLogger(s.log), oprpc.WithWebsocketEnabled(), oprpc.WithCORSHosts(nil),
+	}
 	if len(s.cfg.JWTSecret) > 0 {
 		opts = append(opts, oprpc.WithJWTSecret(s.cfg.JWTSecret))
 	} else {
@@ -115,6 +123,10 @@ func (s *Service) serve(registry *prometheus.Registry) error {
 	}
 	s.rpc = oprpc.NewServer(s.cfg.RPC.ListenAddr, s.cfg.RPC.ListenPort, s.cfg.Version, opts...)
 	s.rpc.AddAPI(rpc.API{Namespace: "channels", Service: NewAPI(s.engine, s)})
+	s.rpc.AddHandler("/readyz", http.HandlerFunc(probe.readyz))
+	if s.cfg.RPC.EnableAdmin {
+		s.rpc.AddAPI(rpc.API{Namespace: "admin", Service: NewAdminAPI(s.engine, s.chain, s.log)})
+	}
 	if err := s.rpc.Start(); err != nil {
 		return fmt.Errorf("start the RPC on %s:%d: %w", s.cfg.RPC.ListenAddr, s.cfg.RPC.ListenPort, err)
 	}
@@ -123,6 +135,11 @@ func (s *Service) serve(registry *prometheus.Registry) error {
 		if s.metrics, err = opmetrics.StartServer(registry, s.cfg.Metrics.ListenAddr, s.cfg.Metrics.ListenPort); err != nil {
 			return fmt.Errorf("start the metrics server: %w", err)
 		}
+	}
+	c := s.cfg.Pprof
+	s.pprof = oppprof.New(c.ListenEnabled, c.ListenAddr, c.ListenPort, c.ProfileType, c.ProfileDir, c.ProfileFilename)
+	if err := s.pprof.Start(); err != nil {
+		return fmt.Errorf("start pprof: %w", err)
 	}
 	return nil
 }
@@ -140,6 +157,9 @@ func (s *Service) Stop(ctx context.Context) (err error) {
 	if s.rpc != nil {
 		note("rpc", s.rpc.Stop())
 	}
+	if s.funds != nil {
+		note("funds", s.funds.Close(ctx))
+	}
 	if s.engine != nil {
 		note("engine", s.engine.Stop(ctx))
 	}
@@ -151,6 +171,9 @@ func (s *Service) Stop(ctx context.Context) (err error) {
 	}
 	if s.chain != nil {
 		note("chain", s.chain.Close(ctx))
+	}
+	if s.pprof != nil {
+		note("pprof", s.pprof.Stop(ctx))
 	}
 	if s.metrics != nil {
 		note("metrics", s.metrics.Stop(ctx))
@@ -170,6 +193,14 @@ func (s *Service) Stopped() bool { return s.stopped.Load() }
 
 // RPCEndpoint is the RPC's host:port.
 func (s *Service) RPCEndpoint() string { return s.rpc.Endpoint() }
+
+// MetricsEndpoint is host:port of /metrics; empty without --metrics.enabled.
+func (s *Service) MetricsEndpoint() string {
+	if s.metrics == nil {
+		return ""
+	}
+	return s.metrics.Addr().String()
+}
 
 // Info implements Node.
 func (s *Service) Info() NodeInfo {

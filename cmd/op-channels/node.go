@@ -1,10 +1,17 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/evmts/channels/sidecar"
@@ -16,6 +23,7 @@ func nodeCommand() *cli.Command {
 		Name: "node", Usage: "ask a running sidecar about itself and its peers",
 		Subcommands: []*cli.Command{
 			{Name: "info", Usage: "keys, contracts, addresses, modules", Flags: clientFlags(), Action: nodeInfo},
+			{Name: "ready", Usage: "whether it can do its work now, and what is missing; exits with 1 when it cannot", Flags: clientFlags(), Action: nodeReady},
 			{Name: "peers", Usage: "known peers", Flags: clientFlags(), Action: nodePeers},
 			{Name: "add-peer", Usage: "make a peer known", ArgsUsage: "MULTIADDR", Flags: clientFlags(), Action: addPeer},
 		},
@@ -51,6 +59,44 @@ func nodeInfo(ctx *cli.Context) error {
 			fmt.Fprintf(w, "module      %s %s\n", m.Name, m.Hash)
 		}
 	})
+}
+
+// probeTimeout is longer than a sidecar waits for its own engine loop.
+const probeTimeout = 15 * time.Second
+
+// nodeReady asks /readyz, which needs no secret: for health checks of containers and scripts, which have no other program.
+func nodeReady(ctx *cli.Context) error {
+	url := strings.TrimRight("http"+strings.TrimPrefix(strings.TrimPrefix(ctx.String(rpcFlag.Name), "http"), "ws"), "/") + "/readyz"
+	asking, cancel := context.WithTimeout(ctx.Context, probeTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(asking, http.MethodGet, url, nil)
+	if err != nil {
+		return fmt.Errorf("--rpc %s: %w", ctx.String(rpcFlag.Name), err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("no sidecar at %s: start one with `op-channels run`, or name another with --rpc: %w", ctx.String(rpcFlag.Name), err)
+	}
+	defer resp.Body.Close()
+	var out sidecar.Readiness
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&out); err != nil {
+		return fmt.Errorf("%s is no sidecar: its answer (%s) does not decode: %w", url, resp.Status, err)
+	}
+	if err := show(ctx, out, func(w io.Writer) {
+		for _, name := range slices.Sorted(maps.Keys(out.Checks)) {
+			text := "ok"
+			if !out.Checks[name].OK {
+				text = out.Checks[name].Reason
+			}
+			fmt.Fprintf(w, "%-8s %s\n", name, text)
+		}
+	}); err != nil {
+		return err
+	}
+	if !out.Ready {
+		return cli.Exit("the sidecar is not ready", 1)
+	}
+	return nil
 }
 
 func nodePeers(ctx *cli.Context) error {

@@ -35,6 +35,7 @@ var below = map[string][]string{
 	"plugin":      {"channel"},
 	"examples":    {"channel", "derivation"}, // an example is a module to load, with its payloads in Go
 	"sidecar":     {"channel", "protocols", "derivation", "eventstore", "adjudicator", "mudbridge", "plugin"},
+	"ops":         {"sidecar", "adjudicator", "derivation", "plugin", "examples"}, // tests run a sidecar
 	"e2e":         {"channel", "protocols", "derivation", "eventstore", "adjudicator", "mudbridge", "plugin", "examples", "sidecar"},
 	"cmd":         {"channel", "protocols", "derivation", "eventstore", "adjudicator", "mudbridge", "plugin", "examples", "sidecar", "e2e", "sdk"},
 	"contracts":   {},

@@ -11,6 +11,7 @@ import (
 	opservice "github.com/ethereum-optimism/optimism/op-service"
 	oplog "github.com/ethereum-optimism/optimism/op-service/log"
 	opmetrics "github.com/ethereum-optimism/optimism/op-service/metrics"
+	"github.com/ethereum-optimism/optimism/op-service/oppprof"
 	oprpc "github.com/ethereum-optimism/optimism/op-service/rpc"
 	"github.com/evmts/channels/plugin"
 	"github.com/urfave/cli/v2"
@@ -27,18 +28,23 @@ var (
 
 	L2EthRPC = &cli.StringFlag{Name: "l2-eth-rpc", EnvVars: env("L2_ETH_RPC"), Value: "http://127.0.0.1:8545",
 		Usage: "JSON-RPC `URL` of the L2 execution client (http, ws, or the path of an IPC socket)"}
-	ChainID     = &cli.Uint64Flag{Name: "chain-id", EnvVars: env("CHAIN_ID"), Required: true, Usage: "chain `ID` that the node must have"}
-	Adjudicator = &cli.StringFlag{Name: "adjudicator", EnvVars: env("ADJUDICATOR"), Required: true, Usage: "`ADDRESS` of the Adjudicator contract"}
+	ChainID     = &cli.Uint64Flag{Name: "chain-id", EnvVars: env("CHAIN_ID"), Usage: "chain `ID` that the node must have"}
+	Adjudicator = &cli.StringFlag{Name: "adjudicator", EnvVars: env("ADJUDICATOR"), Usage: "`ADDRESS` of the Adjudicator contract"}
 	Settlement  = &cli.StringFlag{Name: "settlement", EnvVars: env("SETTLEMENT"), Usage: "`ADDRESS` of the MudSettlement contract; without it no World is served"}
 	StartBlock  = &cli.Uint64Flag{Name: "start-block", EnvVars: env("START_BLOCK"), Usage: "`BLOCK` below which there is nothing of the contracts to see"}
 	Trust       = &cli.StringFlag{Name: "trust", EnvVars: env("TRUST"), Value: "safe",
 		Usage: "`LEVEL` that a block must have before its deposits and conclusions count: unsafe, safe or finalized"}
 	PollInterval = &cli.DurationFlag{Name: "poll-interval", EnvVars: env("POLL_INTERVAL"), Value: time.Second, Usage: "how often a node without subscriptions is asked for its heads"}
 
+	MaxHeadAge = &cli.DurationFlag{Name: "max-head-age", EnvVars: env("MAX_HEAD_AGE"), Value: time.Minute,
+		Usage: "/readyz says no when the newest block is older, because the chain stands still or the node is behind; 0: never"}
+	FundsInterval = &cli.DurationFlag{Name: "funds-interval", EnvVars: env("FUNDS_INTERVAL"), Value: 30 * time.Second,
+		Usage: "how often the owner's balance is compared with what the node may have to pay"}
+
 	DataDir = &cli.StringFlag{Name: "data-dir", EnvVars: env("DATA_DIR"), Value: "op-channels-data", Usage: "`FOLDER` of journals and signatures; lose it and open channels must be disputed"}
 	Modules = &cli.StringSliceFlag{Name: "module", EnvVars: env("MODULES"), Usage: "`FILE` of a module (.wasm, with its manifest in .json beside it), or a folder of them"}
 
-	SessionKey = &cli.StringFlag{Name: "session-key", EnvVars: env("SESSION_KEY"), Required: true,
+	SessionKey = &cli.StringFlag{Name: "session-key", EnvVars: env("SESSION_KEY"),
 		Usage: "`FILE` with the session key in hex: signs events and updates, and is the node's identity among peers"}
 	AttestorKey = &cli.StringFlag{Name: "attestor-key", EnvVars: env("ATTESTOR_KEY"), Usage: "`FILE` with the attestor key in hex, for a World's attestor"}
 
@@ -69,13 +75,25 @@ var (
 // Run are the flags of `op-channels run`.
 func Run() []cli.Flag {
 	out := []cli.Flag{
-		Config, L2EthRPC, ChainID, Adjudicator, Settlement, StartBlock, Trust, PollInterval, DataDir, Modules, SessionKey, AttestorKey, Publish, Verifier,
+		Config, L2EthRPC, ChainID, Adjudicator, Settlement, StartBlock, Trust, PollInterval, MaxHeadAge, FundsInterval, DataDir, Modules, SessionKey, AttestorKey, Publish, Verifier,
 		P2PListen, P2PPeers, P2PAllow, P2PDeny, P2POpen, PolicyAsk, PolicyAllow, PolicyWindow, PolicyMaxStake, Stall, Skew, Margin, Turn, JWTSecret,
 	}
 	out = append(out, oprpc.CLIFlagsWithCategory(EnvVarPrefix, "", oprpc.CLIConfig{ListenAddr: "127.0.0.1", ListenPort: 9545})...)
 	out = append(out, oplog.CLIFlags(EnvVarPrefix)...)
 	out = append(out, opmetrics.CLIFlags(EnvVarPrefix)...)
+	out = append(out, PprofFlags()...)
 	return append(out, plugin.TxFlags(EnvVarPrefix)...)
+}
+
+// PprofFlags are op-service's, on loopback by default: a profile shows what is in memory, and taking one costs time.
+func PprofFlags() []cli.Flag {
+	out := oppprof.CLIFlags(EnvVarPrefix)
+	for _, f := range out {
+		if s, ok := f.(*cli.StringFlag); ok && s.Name == oppprof.ListenAddrFlagName {
+			s.Value = "127.0.0.1"
+		}
+	}
+	return out
 }
 
 // LoadFile sets the options of the --config file that neither a flag nor the environment set. An option that does not
