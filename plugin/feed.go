@@ -30,7 +30,7 @@ type Step struct {
 // At is the newest delivered block at a level: what happened in blocks up to its number has that level. ok is false when
 // the node has no block at that level.
 func (s Step) At(l Level) (b BlockRef, ok bool) {
-	b = heads{s.Unsafe, s.Safe, s.Finalized}.at(l)
+	b = heads{latest: s.Unsafe, safe: s.Safe, finalized: s.Finalized}.at(l)
 	return b, b.Hash != common.Hash{}
 }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/log"
 )
 
@@ -203,18 +202,18 @@ func (f *follower) extendByBlock(ctx context.Context, h heads) (err error) {
 			f.batch = min(2*f.batch, blocksPerBatch)
 		}
 	}()
-	blocks := []BlockRef{h.latest}
+	blocks, headers := []BlockRef{h.latest}, []*rpcHeader{h.header}
 	if h.latest.ParentHash != f.cursor.Hash {
 		count := min(f.batch, h.latest.Number-f.cursor.Number)
 		numbers := make([]uint64, count)
 		for i := range numbers {
 			numbers[i] = f.cursor.Number + 1 + uint64(i)
 		}
-		found, ok, err := f.node.headers(ctx, numbers)
+		full, found, ok, err := f.node.fullHeaders(ctx, numbers)
 		if err != nil {
 			return err
 		}
-		blocks = blocks[:0]
+		headers, blocks = full, blocks[:0]
 		parent := f.cursor.Hash
 		for i := range found {
 			if !ok[i] || found[i].ParentHash != parent {
@@ -228,7 +227,7 @@ func (f *follower) extendByBlock(ctx context.Context, h heads) (err error) {
 	}
 	logs, err := f.node.logsOfBlocks(ctx, f.filter, blocks)
 	if err == nil && f.node.verify {
-		err = f.node.verifyLogs(ctx, f.filter, blocks, logs)
+		err = f.node.verifyLogs(ctx, f.filter, blocks, headers, logs)
 	}
 	if err != nil {
 		return err
@@ -248,7 +247,7 @@ func (f *follower) extendByRange(ctx context.Context, h heads) error {
 	}
 	logs, err := f.node.logsOfRange(ctx, f.filter, from, to)
 	if err == nil && f.node.verify {
-		err = f.node.verifyLogs(ctx, f.filter, blocksOf(logs), logs)
+		err = f.node.verifyFar(ctx, f.filter, logs)
 	}
 	if err != nil {
 		if ctx.Err() == nil && f.span > 1 { // nodes bound the range, or the answer, in many words
@@ -259,16 +258,6 @@ func (f *follower) extendByRange(ctx context.Context, h heads) error {
 	}
 	f.span = min(2*f.span, f.cfg.MaxBlockRange)
 	return f.emit(ctx, Step{Logs: logs, Unsafe: end}, len(f.recent), []BlockRef{end}, h)
-}
-
-// blocksOf are the blocks of logs that are in order.
-func blocksOf(logs []types.Log) (out []BlockRef) {
-	for i := range logs {
-		if n := len(out); n == 0 || out[n-1].Number != logs[i].BlockNumber {
-			out = append(out, BlockRef{Number: logs[i].BlockNumber, Hash: logs[i].BlockHash})
-		}
-	}
-	return out
 }
 
 // emitLevels delivers a Step when only the trust in delivered blocks changed.
@@ -306,7 +295,7 @@ func (f *follower) emit(ctx context.Context, s Step, keep int, blocks []BlockRef
 		return ctx.Err()
 	}
 	f.source = f.node
-	f.cursor, f.last = s.Unsafe, heads{s.Unsafe, s.Safe, s.Finalized}
+	f.cursor, f.last = s.Unsafe, heads{latest: s.Unsafe, safe: s.Safe, finalized: s.Finalized}
 	f.recent, f.behindSince = append(f.recent[:keep], blocks...), time.Time{}
 	if extra := len(f.recent) - f.cfg.History; extra > 0 {
 		f.recent = slices.Delete(f.recent, 0, extra)

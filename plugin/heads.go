@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -18,6 +19,18 @@ type rpcHeader struct {
 	ParentHash common.Hash     `json:"parentHash"`
 	Time       hexutil.Uint64  `json:"timestamp"`
 	StateRoot  common.Hash     `json:"stateRoot"`
+
+	raw json.RawMessage // all of it, to be compared with the hash
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (h *rpcHeader) UnmarshalJSON(b []byte) error {
+	type plain rpcHeader
+	if err := json.Unmarshal(b, (*plain)(h)); err != nil {
+		return err
+	}
+	h.raw = slices.Clone(b)
+	return nil
 }
 
 func (h *rpcHeader) ref() (BlockRef, bool) {
@@ -28,7 +41,10 @@ func (h *rpcHeader) ref() (BlockRef, bool) {
 }
 
 // heads are the node's newest blocks per level at one moment. A level that the node does not know is the zero BlockRef.
-type heads struct{ latest, safe, finalized BlockRef }
+type heads struct {
+	latest, safe, finalized BlockRef
+	header                  *rpcHeader // of latest
+}
 
 func (h heads) at(l Level) BlockRef {
 	switch l {
@@ -58,7 +74,8 @@ func (e *endpoint) heads(ctx context.Context) (h heads, err error) {
 		return h, e.failed("heads", batch[0].Method, batch[0].Error)
 	}
 	var ok bool
-	if h.latest, ok = headers[0].ref(); !ok {
+	h.header = headers[0]
+	if h.latest, ok = h.header.ref(); !ok {
 		return h, fmt.Errorf("%s has no latest block: %w", e.name, ErrUnreachable)
 	}
 	if batch[1].Error == nil {
@@ -75,25 +92,30 @@ func (e *endpoint) heads(ctx context.Context) (h heads, err error) {
 
 // headers are the canonical blocks with these numbers; ok[i] is false for a block that the node does not have.
 func (e *endpoint) headers(ctx context.Context, numbers []uint64) (refs []BlockRef, ok []bool, err error) {
-	found := make([]*rpcHeader, len(numbers))
+	_, refs, ok, err = e.fullHeaders(ctx, numbers)
+	return refs, ok, err
+}
+
+func (e *endpoint) fullHeaders(ctx context.Context, numbers []uint64) (found []*rpcHeader, refs []BlockRef, ok []bool, err error) {
+	found = make([]*rpcHeader, len(numbers))
 	batch := make([]rpc.BatchElem, len(numbers))
 	for i, n := range numbers {
 		batch[i] = rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{hexutil.Uint64(n), false}, Result: &found[i]}
 	}
 	if err := e.batch(ctx, "headers", batch); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	refs, ok = make([]BlockRef, len(numbers)), make([]bool, len(numbers))
 	for i := range numbers {
 		if batch[i].Error != nil {
-			return nil, nil, e.failed("headers", batch[i].Method, batch[i].Error)
+			return nil, nil, nil, e.failed("headers", batch[i].Method, batch[i].Error)
 		}
 		refs[i], ok[i] = found[i].ref()
 		if ok[i] && refs[i].Number != numbers[i] {
-			return nil, nil, fmt.Errorf("asked for block %d, got %d: %w", numbers[i], refs[i].Number, errInconsistent)
+			return nil, nil, nil, fmt.Errorf("asked for block %d, got %d: %w", numbers[i], refs[i].Number, errInconsistent)
 		}
 	}
-	return refs, ok, nil
+	return found, refs, ok, nil
 }
 
 func (e *endpoint) header(ctx context.Context, number uint64) (BlockRef, bool, error) {

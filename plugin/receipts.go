@@ -25,24 +25,22 @@ var (
 // the header's receipts root with the receipts, and the receipts with the logs. Receipts are asked for where logs were given, and where
 // the header's bloom filter says that there may be some that were not. The hash of the transaction of a log is not committed to
 // by receipts; nothing is derived from it.
-func (e *endpoint) verifyLogs(ctx context.Context, f filter, blocks []BlockRef, logs []types.Log) error {
-	for chunk := range slices.Chunk(blocks, blocksPerBatch) {
-		headers, err := e.verifiedHeaders(ctx, chunk)
+func (e *endpoint) verifyLogs(ctx context.Context, f filter, blocks []BlockRef, headers []*rpcHeader, logs []types.Log) error {
+	for i, b := range blocks {
+		h, err := e.verifyHeader(b, headers[i])
 		if err != nil {
 			return err
 		}
-		for i, b := range chunk {
-			n := 0
-			for n < len(logs) && logs[n].BlockNumber == b.Number {
-				n++
-			}
-			if n > 0 || f.mayMatch(headers[i].Bloom) {
-				if err := e.verifyBlock(ctx, f, b, headers[i].ReceiptHash, logs[:n]); err != nil {
-					return err
-				}
-			}
-			logs = logs[n:]
+		n := 0
+		for n < len(logs) && logs[n].BlockNumber == b.Number {
+			n++
 		}
+		if n > 0 || f.mayMatch(h.Bloom) {
+			if err := e.verifyBlock(ctx, f, b, h.ReceiptHash, logs[:n]); err != nil {
+				return err
+			}
+		}
+		logs = logs[n:]
 	}
 	if len(logs) > 0 {
 		return fmt.Errorf("%s: a log of block %d, which was not asked for: %w", e.name, logs[0].BlockNumber, errInconsistent)
@@ -50,39 +48,51 @@ func (e *endpoint) verifyLogs(ctx context.Context, f filter, blocks []BlockRef, 
 	return nil
 }
 
-// verifiedHeaders are the headers of blocks, by hash, each with the right hash.
-func (e *endpoint) verifiedHeaders(ctx context.Context, blocks []BlockRef) ([]*types.Header, error) {
-	raw := make([]json.RawMessage, len(blocks))
-	batch := make([]rpc.BatchElem, len(blocks))
-	for i, b := range blocks {
-		batch[i] = rpc.BatchElem{Method: "eth_getBlockByHash", Args: []any{b.Hash, false}, Result: &raw[i]}
+// verifyFar is verifyLogs for logs of a range of blocks, of which the node shows only those with logs: one that is left out goes
+// unnoticed here, unlike among blocks that are followed one by one.
+func (e *endpoint) verifyFar(ctx context.Context, f filter, logs []types.Log) error {
+	var blocks []BlockRef
+	for i := range logs {
+		if n := len(blocks); n == 0 || blocks[n-1].Number != logs[i].BlockNumber {
+			blocks = append(blocks, BlockRef{Number: logs[i].BlockNumber, Hash: logs[i].BlockHash})
+		}
 	}
-	if err := e.batch(ctx, "headers", batch); err != nil {
-		return nil, err
+	for chunk := range slices.Chunk(blocks, blocksPerBatch) {
+		numbers := make([]uint64, len(chunk))
+		for i, b := range chunk {
+			numbers[i] = b.Number
+		}
+		headers, refs, ok, err := e.fullHeaders(ctx, numbers)
+		if err != nil {
+			return err
+		}
+		for i, b := range chunk {
+			if !ok[i] || refs[i].Hash != b.Hash {
+				return fmt.Errorf("%s: a log of %s, which is not the final block of that number: %w", e.name, b, errInconsistent)
+			}
+		}
+		n := 0
+		for n < len(logs) && logs[n].BlockNumber <= chunk[len(chunk)-1].Number {
+			n++
+		}
+		if err := e.verifyLogs(ctx, f, refs, headers, logs[:n]); err != nil {
+			return err
+		}
+		logs = logs[n:]
 	}
-	out := make([]*types.Header, len(blocks))
-	for i, b := range blocks {
-		if batch[i].Error != nil {
-			return nil, e.failed("headers", batch[i].Method, batch[i].Error)
-		}
-		if len(raw[i]) == 0 || string(raw[i]) == "null" {
-			return nil, fmt.Errorf("%s has no block %s any more: %w", e.name, b, errInconsistent)
-		}
-		h := new(types.Header)
-		if err := json.Unmarshal(raw[i], h); err != nil {
-			return nil, fmt.Errorf("%s: header of %s: %w: %w", e.name, b, err, ErrForged)
-		}
-		switch {
-		case h.Hash() != b.Hash:
-			return nil, fmt.Errorf("%s: the header of %s has the hash %s: %w", e.name, b, h.Hash(), ErrForged)
-		case !h.Number.IsUint64() || h.Number.Uint64() != b.Number:
-			return nil, fmt.Errorf("%s: the header of %s has the number %s: %w", e.name, b, h.Number, ErrForged)
-		case b.ParentHash != (common.Hash{}) && h.ParentHash != b.ParentHash:
-			return nil, fmt.Errorf("%s: the parent of %s is %s, it said %s: %w", e.name, b, h.ParentHash, b.ParentHash, ErrForged)
-		}
-		out[i] = h
+	return nil
+}
+
+// verifyHeader gives the header of a block if it has the block's hash.
+func (e *endpoint) verifyHeader(b BlockRef, raw *rpcHeader) (*types.Header, error) {
+	h := new(types.Header)
+	if err := json.Unmarshal(raw.raw, h); err != nil {
+		return nil, fmt.Errorf("%s: header of %s: %w: %w", e.name, b, err, ErrForged)
 	}
-	return out, nil
+	if h.Hash() != b.Hash {
+		return nil, fmt.Errorf("%s: the header of %s has the hash %s: %w", e.name, b, h.Hash(), ErrForged)
+	}
+	return h, nil
 }
 
 const methodNotFound = -32601

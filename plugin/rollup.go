@@ -140,7 +140,8 @@ func (r *rollup) headsBeside(ctx context.Context, e *endpoint) (h heads, err err
 		}
 	}
 	var ok bool
-	if h.latest, ok = found[0].ref(); !ok {
+	h.header = found[0]
+	if h.latest, ok = h.header.ref(); !ok {
 		return h, fmt.Errorf("%s has no latest block: %w", e.name, ErrUnreachable)
 	}
 	levels := [...]*BlockRef{&h.safe, &h.finalized}
