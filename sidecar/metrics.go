@@ -14,6 +14,7 @@ type Metrics struct {
 	CommitSeconds   prometheus.Histogram
 	FinalSeconds    prometheus.Histogram
 	Channels        *prometheus.GaugeVec
+	Facts           *prometheus.GaugeVec
 	InFlight        prometheus.Gauge
 	ChainHead       prometheus.Gauge
 	Up              prometheus.Gauge
@@ -39,12 +40,14 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 			Namespace: ns, Name: "event_final_seconds", Help: "Time from authoring an event here to its support by everybody.",
 			Buckets: prometheus.ExponentialBuckets(250e-6, 2, 16),
 		}),
-		Channels:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Name: "channels", Help: "Channels by status."}, []string{"status"}),
+		Channels: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Name: "channels", Help: "Channels by status."}, []string{"status"}),
+		Facts: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Name: "facts", Help: "Facts on chain about channels of ours, by kind and trust level."},
+			[]string{"kind", "level"}),
 		InFlight:  prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "updates_in_flight", Help: "Updates that wait for support."}),
 		ChainHead: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "engine_head", Help: "Newest block that the engine has applied."}),
 		Up:        prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "up", Help: "1 when the sidecar runs."}),
 	}
-	r.MustRegister(m.Events, m.Messages, m.MessagesDropped, m.Transactions, m.CommitSeconds, m.FinalSeconds, m.Channels, m.InFlight, m.ChainHead, m.Up)
+	r.MustRegister(m.Events, m.Messages, m.MessagesDropped, m.Transactions, m.CommitSeconds, m.FinalSeconds, m.Channels, m.Facts, m.InFlight, m.ChainHead, m.Up)
 	return m
 }
 
@@ -59,4 +62,5 @@ func (m *Metrics) observe(e *Engine) {
 		}
 	}
 	m.InFlight.Set(float64(inFlight))
+	e.observeFacts()
 }
