@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net/http"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -27,11 +28,27 @@ func (b BlockRef) String() string { return fmt.Sprintf("%d (%s)", b.Number, b.Ha
 
 // Config of a Chain.
 type Config struct {
-	// RPC is the node's JSON-RPC address: http(s), ws(s), or the path of an IPC socket. New heads are pushed over the
-	// last two and asked for over the first.
+	// RPC are the JSON-RPC addresses of execution clients, separated by commas, the preferred one first: http(s), ws(s), or the path
+	// of an IPC socket. New heads are pushed over the last two and asked for over the first. One is used at a time: when it is at
+	// fault the next one, and the preferred one again when it works.
 	RPC string
-	// ChainID that the node must have; another one is refused.
+	// RollupRPC is the JSON-RPC address of an op-node: what is safe and final is its word then, and it says which block the chain
+	// starts with. Empty: the tags of the execution client.
+	RollupRPC string
+	// ChainID that the nodes must have; another one is refused.
 	ChainID uint64
+	// Genesis is the block that the chain starts with, by number and hash. The zero hash: what RollupRPC says, or else the first
+	// execution client that answers.
+	Genesis BlockRef
+	// VerifyReceipts has logs compared with what the hashes of their blocks commit to.
+	VerifyReceipts bool
+	// CheckOutputs has the op-node's output root at each safe block that is seen compared with the execution client's state root.
+	CheckOutputs bool
+	// StallTimeout is how long a node may have no new block while another one has, and how long there may be none at all before that
+	// is said. 0: for ever.
+	StallTimeout time.Duration
+	// ProbeInterval is how often all nodes are looked at; 0: 5 s.
+	ProbeInterval time.Duration
 	// PollInterval is how often a node without subscriptions is asked for its heads; 0: 1 s.
 	PollInterval time.Duration
 	// RequestTimeout bounds one request; 0: 10 s.
@@ -42,114 +59,141 @@ type Config struct {
 	Registerer prometheus.Registerer
 }
 
-// Chain is a connection to a node of one chain. It is safe for concurrent use.
+func (c *Config) complete() error {
+	switch {
+	case c.ChainID == 0:
+		return fmt.Errorf("%w: no chain id", ErrConfig)
+	case c.PollInterval < 0 || c.RequestTimeout < 0 || c.ProbeInterval < 0 || c.StallTimeout < 0:
+		return fmt.Errorf("%w: negative interval", ErrConfig)
+	case c.CheckOutputs && c.RollupRPC == "":
+		return fmt.Errorf("%w: outputs are the op-node's: its address is missing", ErrConfig)
+	}
+	for _, d := range []struct {
+		value *time.Duration
+		usual time.Duration
+	}{{&c.PollInterval, time.Second}, {&c.RequestTimeout, 10 * time.Second}, {&c.ProbeInterval, defaultProbe}} {
+		if *d.value == 0 {
+			*d.value = d.usual
+		}
+	}
+	if c.Logger == nil {
+		c.Logger = log.Root()
+	}
+	return nil
+}
+
+// Chain is a connection to the nodes of one chain. It is safe for concurrent use.
 type Chain struct {
 	cfg     Config
-	rpc     *rpc.Client
+	nodes   *nodes
+	rollup  *rollup // nil: none
+	genesis *identity
+	rpc     *rpc.Client // over all nodes
 	eth     *ethclient.Client
 	log     log.Logger
 	metrics *chainMetrics
+
+	stop    context.CancelFunc
+	watched chan struct{} // the watch has ended
 }
 
 var (
-	// ErrWrongChain is returned when the node belongs to another chain than the configured one.
+	// ErrWrongChain is returned when a node belongs to another chain than the configured one.
 	ErrWrongChain = errors.New("the node belongs to another chain: check the RPC address and the chain id in the configuration")
-	// ErrUnreachable is returned when the node does not answer.
+	// ErrUnreachable is returned when no node answers.
 	ErrUnreachable = errors.New("the L2 node does not answer: check that it runs and that the RPC address is right")
 	// ErrConfig is returned for settings that cannot work.
 	ErrConfig = errors.New("invalid chain configuration")
 )
 
-// Dial connects and refuses a node of another chain. It tries once: whoever starts before its node calls it again.
+// Dial connects and refuses nodes of another chain. It tries each once: whoever starts before its node calls it again. One execution
+// client that works is enough, and an op-node that is configured must answer.
 func Dial(ctx context.Context, cfg Config) (*Chain, error) {
-	switch {
-	case cfg.RPC == "":
-		return nil, fmt.Errorf("%w: no RPC address", ErrConfig)
-	case cfg.ChainID == 0:
-		return nil, fmt.Errorf("%w: no chain id", ErrConfig)
-	case cfg.PollInterval < 0 || cfg.RequestTimeout < 0:
-		return nil, fmt.Errorf("%w: negative interval", ErrConfig)
-	}
-	if cfg.PollInterval == 0 {
-		cfg.PollInterval = time.Second
-	}
-	if cfg.RequestTimeout == 0 {
-		cfg.RequestTimeout = 10 * time.Second
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = log.Root()
+	if err := cfg.complete(); err != nil {
+		return nil, err
 	}
 	m, err := newMetrics(cfg.Registerer)
 	if err != nil {
 		return nil, err
 	}
-	dialCtx, cancel := context.WithTimeout(ctx, cfg.RequestTimeout)
-	defer cancel()
-	client, err := rpc.DialOptions(dialCtx, cfg.RPC, rpc.WithWebsocketMessageSizeLimit(maxMessage))
-	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w: %w", cfg.RPC, err, ErrUnreachable)
-	}
-	c := &Chain{cfg: cfg, rpc: client, eth: ethclient.NewClient(client), log: cfg.Logger.New("module", "chain"), metrics: m}
-	if err := c.checkChain(ctx); err != nil {
-		client.Close()
+	c := &Chain{cfg: cfg, genesis: &identity{genesis: cfg.Genesis}, log: cfg.Logger.New("module", "chain"), metrics: m, watched: make(chan struct{})}
+	if c.nodes, err = newNodes(&c.cfg, m, c.genesis); err != nil {
 		return nil, err
 	}
+	if cfg.RollupRPC != "" {
+		if c.rollup, err = newRollup(&c.cfg, m, c.genesis, c.log); err != nil {
+			return nil, err
+		}
+		if err := c.rollup.check(ctx); err != nil {
+			c.rollup.close()
+			return nil, err
+		}
+	}
+	if err := c.nodes.on(ctx, func(*endpoint) error { return nil }); err != nil {
+		c.close()
+		return nil, err
+	}
+	if c.rpc, err = rpc.DialOptions(ctx, "http://nodes", rpc.WithHTTPClient(&http.Client{Transport: &forwarder{c.nodes}})); err != nil {
+		c.close()
+		return nil, err
+	}
+	c.eth = ethclient.NewClient(c.rpc)
+	watching, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	go func() {
+		defer close(c.watched)
+		c.nodes.watch(watching)
+	}()
 	return c, nil
 }
 
 // maxMessage bounds what a node may send over a WebSocket at once, in bytes: a range of logs of a busy chain is some MiB.
 const maxMessage = 64 << 20
 
-func (c *Chain) checkChain(ctx context.Context) error {
-	var id hexutil.Uint64
-	if err := c.call(ctx, "chain_id", &id, "eth_chainId"); err != nil {
-		return err
+// heads are the newest blocks per level, as one execution client and the op-node see them.
+func (c *Chain) heads(ctx context.Context, e *endpoint) (heads, error) {
+	if c.rollup == nil {
+		return e.heads(ctx)
 	}
-	if id == 0 {
-		return fmt.Errorf("%s does not know its chain id: %w", c.cfg.RPC, ErrUnreachable)
-	}
-	if uint64(id) != c.cfg.ChainID {
-		return fmt.Errorf("%s has chain id %d, expected %d: %w", c.cfg.RPC, uint64(id), c.cfg.ChainID, ErrWrongChain)
-	}
-	return nil
+	return c.rollup.headsBeside(ctx, e)
 }
 
-// call makes one request within RequestTimeout and counts its failure.
-func (c *Chain) call(ctx context.Context, during string, result any, method string, args ...any) error {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
-	defer cancel()
-	if err := c.rpc.CallContext(ctx, result, method, args...); err != nil {
-		return c.failed(during, method, err)
-	}
-	return nil
+// Close ends the connections.
+func (c *Chain) Close() {
+	c.stop()
+	<-c.watched
+	c.rpc.Close()
+	c.close()
 }
 
-// failed wraps an error of the node; one without a JSON-RPC code means that the node did not answer.
-func (c *Chain) failed(during, method string, err error) error {
-	c.metrics.rpcErrors.WithLabelValues(during).Inc()
-	var coded rpc.Error
-	if errors.As(err, &coded) || errors.Is(err, context.Canceled) {
-		return fmt.Errorf("%s: %w", method, err)
+func (c *Chain) close() {
+	c.nodes.close()
+	if c.rollup != nil {
+		c.rollup.close()
 	}
-	return fmt.Errorf("%s: %w: %w", method, err, ErrUnreachable)
 }
 
-// Close ends the connection.
-func (c *Chain) Close() { c.rpc.Close() }
+// Genesis is the block that the chain starts with.
+func (c *Chain) Genesis() BlockRef {
+	c.genesis.mu.Lock()
+	defer c.genesis.mu.Unlock()
+	return c.genesis.genesis
+}
 
-// ChainID is the id of the chain, checked at Dial.
+// ChainID is the id of the chain, checked for every node.
 func (c *Chain) ChainID() uint64 { return c.cfg.ChainID }
 
-// Client is the connection for typed calls (bindings, MUD reads).
+// Client asks whichever node is in use, for typed calls (bindings, MUD reads).
 func (c *Chain) Client() *ethclient.Client { return c.eth }
 
-// Head is the node's newest block at a level, the zero BlockRef when the node has none at that level.
-func (c *Chain) Head(ctx context.Context, level Level) (BlockRef, error) {
-	h, err := c.heads(ctx)
-	if err != nil {
-		return BlockRef{}, err
-	}
-	return h.at(level), nil
+// Head is the newest block at a level, the zero BlockRef when there is none at that level.
+func (c *Chain) Head(ctx context.Context, level Level) (b BlockRef, err error) {
+	err = c.nodes.on(ctx, func(e *endpoint) error {
+		h, err := c.heads(ctx, e)
+		b = h.at(level)
+		return err
+	})
+	return b, err
 }
 
 // BlockTime is the timestamp of the newest block, UNIX seconds: the clock that contracts compare deadlines with.
@@ -161,8 +205,19 @@ func (c *Chain) BlockTime(ctx context.Context) (uint64, error) {
 // Balance is what an account holds of the chain's coin at the newest block, in its smallest unit.
 func (c *Chain) Balance(ctx context.Context, account common.Address) (*big.Int, error) {
 	var b hexutil.Big
-	if err := c.call(ctx, "balance", &b, "eth_getBalance", account, "latest"); err != nil {
+	err := c.nodes.on(ctx, func(e *endpoint) error { return e.call(ctx, "balance", &b, "eth_getBalance", account, "latest") })
+	if err != nil {
 		return nil, err
 	}
 	return b.ToInt(), nil
+}
+
+// failed wraps an error of Client; one without a JSON-RPC code means that no node answered.
+func (c *Chain) failed(during, method string, err error) error {
+	c.metrics.rpcErrors.WithLabelValues(during).Inc()
+	var coded rpc.Error
+	if errors.As(err, &coded) || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	return fmt.Errorf("%s: %w: %w", method, err, ErrUnreachable)
 }

@@ -38,7 +38,7 @@ func startChain(t *testing.T, o anvil.Options) *anvil.Node {
 }
 
 func testConfig(url string) plugin.Config {
-	return plugin.Config{RPC: url, ChainID: chainID, PollInterval: 10 * time.Millisecond, Logger: testLogger()}
+	return plugin.Config{RPC: url, ChainID: chainID, PollInterval: 10 * time.Millisecond, VerifyReceipts: true, Logger: testLogger()}
 }
 
 var verbose = flag.Bool("chain.log", false, "show the chain service's log")

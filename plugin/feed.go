@@ -30,7 +30,7 @@ type Step struct {
 // At is the newest delivered block at a level: what happened in blocks up to its number has that level. ok is false when
 // the node has no block at that level.
 func (s Step) At(l Level) (b BlockRef, ok bool) {
-	b = heads{s.Unsafe, s.Safe, s.Finalized}.at(l)
+	b = heads{latest: s.Unsafe, safe: s.Safe, finalized: s.Finalized}.at(l)
 	return b, b.Hash != common.Hash{}
 }
 
@@ -72,9 +72,9 @@ const (
 // two requests: it is tried again.
 var errInconsistent = errors.New("the node's answers do not fit together")
 
-// Follow delivers everything after cfg.From, then follows the chain, until ctx ends or the node turns out to belong to another
-// chain (ErrWrongChain). All other errors are logged, counted and tried again. It blocks while nobody takes Steps from out, and
-// never closes out.
+// Follow delivers everything after cfg.From, then follows the chain, until ctx ends or all nodes turn out to belong to another
+// chain (ErrWrongChain). All other errors are logged, counted and tried again, on another node if there is one that works. It blocks
+// while nobody takes Steps from out, and never closes out.
 func (c *Chain) Follow(ctx context.Context, cfg FeedConfig, out chan<- Step) error {
 	if cfg.MaxBlockRange == 0 {
 		cfg.MaxBlockRange = defaultMaxRange
@@ -103,45 +103,29 @@ func (c *Chain) Follow(ctx context.Context, cfg FeedConfig, out chan<- Step) err
 
 // run alternates between advancing and waiting for something new.
 func (f *follower) run(ctx context.Context) error {
-	pushed := make(chan json.RawMessage, pushedHeads)
-	var sub *rpc.ClientSubscription
-	defer func() {
-		if sub != nil {
-			sub.Unsubscribe()
-		}
-	}()
-	canPush, doubtful, pause := true, false, minBackoff
+	push := pusher{f: f, heads: make(chan json.RawMessage, pushedHeads)}
+	defer push.stop()
+	pause := minBackoff
 	for {
-		if sub == nil && canPush {
-			sub, canPush = f.subscribe(ctx, pushed)
-		}
-		more, err := false, error(nil)
-		if doubtful { // behind the same address there may be another node by now
-			err = f.c.checkChain(ctx)
-		}
-		if err == nil {
-			more, err = f.advance(ctx)
-		}
-		doubtful = errors.Is(err, ErrUnreachable)
+		node, changed := f.c.nodes.current()
+		f.node = node
+		push.from(ctx, node)
+		more, err := f.advance(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, ErrWrongChain):
-			return err
-		case errors.Is(err, errInconsistent):
-			level := log.LevelDebug
-			if pause > persistent {
-				level = log.LevelWarn // a reorganisation is over by now: the node contradicts itself
-			}
-			f.log.Log(level, "the chain changed between two requests, trying again", "err", err, "pause", pause)
-		case err != nil:
-			f.log.Warn("could not follow the chain, trying again", "err", err, "pause", pause, "delivered", f.cursor.Number)
-		case more:
+		case err == nil && more:
 			pause = minBackoff
 			continue
+		case err != nil:
+			f.report(err, pause)
+			if f.c.nodes.allWrong() {
+				return err
+			}
+			_, changed = f.c.nodes.current() // the change that this error made does not end the pause: all nodes may be down
 		}
 		wait := f.c.cfg.PollInterval
-		if sub != nil {
+		if push.sub != nil {
 			wait *= subscribedFactor
 		}
 		if err != nil {
@@ -149,54 +133,104 @@ func (f *follower) run(ctx context.Context) error {
 		} else {
 			pause = minBackoff
 		}
-		timer := time.NewTimer(wait)
-		var ended <-chan error
-		if sub != nil {
-			ended = sub.Err()
-		}
-		heads := pushed
+		heads := push.heads
 		if err != nil {
 			heads = nil // a node that pushes but does not answer must not be asked at the rate of its pushes
 		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			return ctx.Err()
 		case <-timer.C:
 		case <-heads:
-		case err := <-ended:
-			f.log.Warn("the node stopped pushing heads, subscribing again", "err", err)
-			sub = nil
+		case <-changed:
+			pause = minBackoff
+		case err := <-push.ended():
+			f.log.Warn("the node stopped pushing heads, subscribing again", "node", f.node.name, "err", err)
+			f.node.suspect() // what answers from now on may be another node
+			push.stop()
 		}
 		timer.Stop()
-		drain(pushed)
+		push.drain()
 	}
 }
 
-func drain(pushed chan json.RawMessage) {
+// report says what went wrong, and blames the node for what is its fault.
+func (f *follower) report(err error, pause time.Duration) {
+	fault := faultOf(err)
+	switch {
+	case errors.Is(err, ErrUnsupported):
+		fault = FaultUnsupported
+	case errors.Is(err, errInconsistent):
+		level := log.LevelDebug
+		if pause > persistent {
+			level, fault = log.LevelWarn, FaultInconsistent // a reorganisation is over by now: the node contradicts itself
+		}
+		f.log.Log(level, "the chain changed between two requests, trying again", "node", f.node.name, "err", err, "pause", pause)
+	default:
+		f.log.Warn("could not follow the chain, trying again", "node", f.node.name, "err", err, "pause", pause, "delivered", f.cursor.Number)
+	}
+	if fault != "" {
+		f.c.nodes.blame(f.node, fault, err)
+	}
+}
+
+// pusher is the subscription to new heads at the node in use.
+type pusher struct {
+	f     *follower
+	heads chan json.RawMessage
+	node  *endpoint
+	sub   *rpc.ClientSubscription
+	never bool // this transport cannot push
+}
+
+// from subscribes at a node, if it is another one or the subscription has ended.
+func (p *pusher) from(ctx context.Context, e *endpoint) {
+	if p.node != e {
+		p.stop()
+		p.drain()
+		p.node, p.never = e, e.isHTTP()
+	}
+	if p.sub != nil || p.never {
+		return
+	}
+	client, err := e.connect(ctx)
+	if err == nil {
+		subscribing, cancel := context.WithTimeout(ctx, e.cfg.RequestTimeout)
+		defer cancel()
+		p.sub, err = client.EthSubscribe(subscribing, p.heads, "newHeads")
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, rpc.ErrNotificationsUnsupported):
+		p.never = true
+	default:
+		e.metrics.rpcErrors.WithLabelValues("subscribe").Inc()
+		p.f.log.Debug("could not subscribe to new heads, polling for now", "node", e.name, "err", err)
+	}
+}
+
+func (p *pusher) ended() <-chan error {
+	if p.sub == nil {
+		return nil
+	}
+	return p.sub.Err()
+}
+
+func (p *pusher) stop() {
+	if p.sub != nil {
+		p.sub.Unsubscribe()
+		p.sub = nil
+	}
+}
+
+func (p *pusher) drain() {
 	for {
 		select {
-		case <-pushed:
+		case <-p.heads:
 		default:
 			return
 		}
-	}
-}
-
-// subscribe asks for pushed heads; possible is false when the transport cannot push.
-func (f *follower) subscribe(ctx context.Context, pushed chan json.RawMessage) (sub *rpc.ClientSubscription, possible bool) {
-	ctx, cancel := context.WithTimeout(ctx, f.c.cfg.RequestTimeout)
-	defer cancel()
-	sub, err := f.c.rpc.EthSubscribe(ctx, pushed, "newHeads")
-	switch {
-	case err == nil:
-		return sub, true
-	case errors.Is(err, rpc.ErrNotificationsUnsupported):
-		f.log.Debug("this transport does not push heads, polling", "interval", f.c.cfg.PollInterval)
-		return nil, false
-	default:
-		f.c.metrics.rpcErrors.WithLabelValues("subscribe").Inc()
-		f.log.Debug("could not subscribe to new heads, polling for now", "err", err)
-		return nil, true
 	}
 }

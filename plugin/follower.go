@@ -20,6 +20,9 @@ type follower struct {
 	out    chan<- Step
 	log    log.Logger
 
+	node   *endpoint // what the Step at hand is asked of: one Step never mixes two nodes
+	source *endpoint // what the last Step came from
+
 	started bool
 	cursor  BlockRef   // the newest delivered block
 	recent  []BlockRef // delivered blocks, ascending, the cursor last; with gaps where ranges were asked for
@@ -30,9 +33,12 @@ type follower struct {
 	behindSince time.Time // since when the node has been behind the cursor
 }
 
-// advance delivers at most one Step. more is true when there may be another one at once.
+// advance delivers at most one Step, all of it from one node. more is true when there may be another one at once.
 func (f *follower) advance(ctx context.Context) (more bool, err error) {
-	h, err := f.c.heads(ctx)
+	if err := f.node.ensure(ctx); err != nil {
+		return false, err
+	}
+	h, err := f.c.heads(ctx, f.node)
 	if err != nil {
 		return false, err
 	}
@@ -69,7 +75,7 @@ func (f *follower) advance(ctx context.Context) (more bool, err error) {
 func (f *follower) start(ctx context.Context, h heads) (bool, error) {
 	f.cursor = f.cfg.From
 	if f.cursor.Hash == (common.Hash{}) {
-		b, ok, err := f.c.header(ctx, f.cursor.Number)
+		b, ok, err := f.node.header(ctx, f.cursor.Number)
 		if err != nil {
 			return false, err
 		}
@@ -87,7 +93,7 @@ func (f *follower) start(ctx context.Context, h heads) (bool, error) {
 	slices.SortFunc(f.recent, func(a, b BlockRef) int { return cmp.Compare(a.Number, b.Number) })
 	f.recent = append(slices.CompactFunc(f.recent, func(a, b BlockRef) bool { return a.Number == b.Number }), f.cursor)
 	f.started = true
-	f.log.Info("following the chain", "from", f.cursor, "latest", h.latest.Number, "safe", h.safe.Number, "finalized", h.finalized.Number)
+	f.log.Info("following the chain", "node", f.node.name, "from", f.cursor, "latest", h.latest.Number, "safe", h.safe.Number, "finalized", h.finalized.Number)
 	return true, nil
 }
 
@@ -105,7 +111,7 @@ func (f *follower) cursorStands(ctx context.Context, h heads) (stands, wait bool
 		case h.latest.ParentHash == f.cursor.Hash:
 			return true, false, nil
 		}
-		b, ok, err := f.c.header(ctx, f.cursor.Number)
+		b, ok, err := f.node.header(ctx, f.cursor.Number)
 		if err == nil && !ok {
 			err = fmt.Errorf("block %d is below latest and missing: %w", f.cursor.Number, errInconsistent)
 		}
@@ -117,7 +123,11 @@ func (f *follower) cursorStands(ctx context.Context, h heads) (stands, wait bool
 	if f.behindSince.IsZero() {
 		f.behindSince = time.Now()
 	}
-	return false, time.Since(f.behindSince) < f.cfg.RewindGrace, nil
+	grace := f.cfg.RewindGrace
+	if f.node != f.source && f.source != nil { // it never said that it had more
+		grace = max(grace, f.c.cfg.StallTimeout)
+	}
+	return false, time.Since(f.behindSince) < grace, nil
 }
 
 func (f *follower) known(number uint64) (BlockRef, bool) {
@@ -141,7 +151,7 @@ func (f *follower) ancestor(ctx context.Context, h heads) (BlockRef, error) {
 			}
 		}
 		if len(numbers) > 0 {
-			now, ok, err := f.c.headers(ctx, numbers)
+			now, ok, err := f.node.headers(ctx, numbers)
 			if err != nil {
 				f.batch = max(1, f.batch/2)
 				return BlockRef{}, err
@@ -155,7 +165,7 @@ func (f *follower) ancestor(ctx context.Context, h heads) (BlockRef, error) {
 		end = begin
 	}
 	// Nothing that was delivered is there. Another chain behind the same address looks just like this.
-	if err := f.c.checkChain(ctx); err != nil {
+	if err := f.node.check(ctx); err != nil {
 		return BlockRef{}, err
 	}
 	final := h.finalized
@@ -163,7 +173,7 @@ func (f *follower) ancestor(ctx context.Context, h heads) (BlockRef, error) {
 		f.log.Warn("the reorganisation is deeper than what is remembered, going back to the final block", "cursor", f.cursor, "final", final)
 		return final, nil
 	}
-	b, ok, err := f.c.header(ctx, min(f.cfg.Start, h.latest.Number))
+	b, ok, err := f.node.header(ctx, min(f.cfg.Start, h.latest.Number))
 	if err == nil && !ok {
 		err = fmt.Errorf("block %d is missing: %w", f.cfg.Start, errInconsistent)
 	}
@@ -192,18 +202,18 @@ func (f *follower) extendByBlock(ctx context.Context, h heads) (err error) {
 			f.batch = min(2*f.batch, blocksPerBatch)
 		}
 	}()
-	blocks := []BlockRef{h.latest}
+	blocks, headers := []BlockRef{h.latest}, []*rpcHeader{h.header}
 	if h.latest.ParentHash != f.cursor.Hash {
 		count := min(f.batch, h.latest.Number-f.cursor.Number)
 		numbers := make([]uint64, count)
 		for i := range numbers {
 			numbers[i] = f.cursor.Number + 1 + uint64(i)
 		}
-		found, ok, err := f.c.headers(ctx, numbers)
+		full, found, ok, err := f.node.fullHeaders(ctx, numbers)
 		if err != nil {
 			return err
 		}
-		blocks = blocks[:0]
+		headers, blocks = full, blocks[:0]
 		parent := f.cursor.Hash
 		for i := range found {
 			if !ok[i] || found[i].ParentHash != parent {
@@ -215,7 +225,10 @@ func (f *follower) extendByBlock(ctx context.Context, h heads) (err error) {
 			return fmt.Errorf("block %d does not follow %s: %w", numbers[0], f.cursor, errInconsistent)
 		}
 	}
-	logs, err := f.c.logsOfBlocks(ctx, f.filter, blocks)
+	logs, err := f.node.logsOfBlocks(ctx, f.filter, blocks)
+	if err == nil && f.node.verify {
+		err = f.node.verifyLogs(ctx, f.filter, blocks, headers, logs)
+	}
 	if err != nil {
 		return err
 	}
@@ -225,14 +238,17 @@ func (f *follower) extendByBlock(ctx context.Context, h heads) (err error) {
 // extendByRange delivers a range of final blocks.
 func (f *follower) extendByRange(ctx context.Context, h heads) error {
 	from, to := f.cursor.Number+1, min(h.finalized.Number, f.cursor.Number+f.span)
-	end, ok, err := f.c.header(ctx, to)
+	end, ok, err := f.node.header(ctx, to)
 	if err == nil && !ok {
 		err = fmt.Errorf("final block %d is missing: %w", to, errInconsistent)
 	}
 	if err != nil {
 		return err
 	}
-	logs, err := f.c.logsOfRange(ctx, f.filter, from, to)
+	logs, err := f.node.logsOfRange(ctx, f.filter, from, to)
+	if err == nil && f.node.verify {
+		err = f.node.verifyFar(ctx, f.filter, logs)
+	}
 	if err != nil {
 		if ctx.Err() == nil && f.span > 1 { // nodes bound the range, or the answer, in many words
 			f.span = max(1, f.span/2)
@@ -270,12 +286,16 @@ func (f *follower) emit(ctx context.Context, s Step, keep int, blocks []BlockRef
 			return fmt.Errorf("the node trusts %s, delivered was %s: %w", b, known, errInconsistent)
 		}
 	}
+	if err := f.node.ensure(ctx); err != nil { // the connection may have been made anew while this Step was asked for
+		return err
+	}
 	select {
 	case f.out <- s:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	f.cursor, f.last = s.Unsafe, heads{s.Unsafe, s.Safe, s.Finalized}
+	f.source = f.node
+	f.cursor, f.last = s.Unsafe, heads{latest: s.Unsafe, safe: s.Safe, finalized: s.Finalized}
 	f.recent, f.behindSince = append(f.recent[:keep], blocks...), time.Time{}
 	if extra := len(f.recent) - f.cfg.History; extra > 0 {
 		f.recent = slices.Delete(f.recent, 0, extra)

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -17,6 +18,19 @@ type rpcHeader struct {
 	Hash       *common.Hash    `json:"hash"`
 	ParentHash common.Hash     `json:"parentHash"`
 	Time       hexutil.Uint64  `json:"timestamp"`
+	StateRoot  common.Hash     `json:"stateRoot"`
+
+	raw json.RawMessage // all of it, to be compared with the hash
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (h *rpcHeader) UnmarshalJSON(b []byte) error {
+	type plain rpcHeader
+	if err := json.Unmarshal(b, (*plain)(h)); err != nil {
+		return err
+	}
+	h.raw = slices.Clone(b)
+	return nil
 }
 
 func (h *rpcHeader) ref() (BlockRef, bool) {
@@ -27,7 +41,10 @@ func (h *rpcHeader) ref() (BlockRef, bool) {
 }
 
 // heads are the node's newest blocks per level at one moment. A level that the node does not know is the zero BlockRef.
-type heads struct{ latest, safe, finalized BlockRef }
+type heads struct {
+	latest, safe, finalized BlockRef
+	header                  *rpcHeader // of latest
+}
 
 func (h heads) at(l Level) BlockRef {
 	switch l {
@@ -43,22 +60,23 @@ func (h heads) at(l Level) BlockRef {
 // heads asks for all levels in one request. A node that has no safe or finalized block yet (no batch has reached L1), or
 // that does not know the tags, gives the zero BlockRef for them: nothing is safe. Counting confirmations instead would
 // call blocks safe that only the sequencer has seen.
-func (c *Chain) heads(ctx context.Context) (h heads, err error) {
+func (e *endpoint) heads(ctx context.Context) (h heads, err error) {
 	tags := [...]string{"latest", "safe", "finalized"}
 	headers := make([]*rpcHeader, len(tags))
 	batch := make([]rpc.BatchElem, len(tags))
 	for i, tag := range tags {
 		batch[i] = rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{tag, false}, Result: &headers[i]}
 	}
-	if err := c.batch(ctx, "heads", batch); err != nil {
+	if err := e.batch(ctx, "heads", batch); err != nil {
 		return h, err
 	}
 	if batch[0].Error != nil {
-		return h, c.failed("heads", batch[0].Method, batch[0].Error)
+		return h, e.failed("heads", batch[0].Method, batch[0].Error)
 	}
 	var ok bool
-	if h.latest, ok = headers[0].ref(); !ok {
-		return h, fmt.Errorf("the node has no latest block: %w", ErrUnreachable)
+	h.header = headers[0]
+	if h.latest, ok = h.header.ref(); !ok {
+		return h, fmt.Errorf("%s has no latest block: %w", e.name, ErrUnreachable)
 	}
 	if batch[1].Error == nil {
 		h.safe, _ = headers[1].ref()
@@ -72,40 +90,36 @@ func (c *Chain) heads(ctx context.Context) (h heads, err error) {
 	return h, nil
 }
 
-func (c *Chain) batch(ctx context.Context, during string, batch []rpc.BatchElem) error {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
-	defer cancel()
-	if err := c.rpc.BatchCallContext(ctx, batch); err != nil {
-		return c.failed(during, batch[0].Method, err)
-	}
-	return nil
+// headers are the canonical blocks with these numbers; ok[i] is false for a block that the node does not have.
+func (e *endpoint) headers(ctx context.Context, numbers []uint64) (refs []BlockRef, ok []bool, err error) {
+	_, refs, ok, err = e.fullHeaders(ctx, numbers)
+	return refs, ok, err
 }
 
-// headers are the canonical blocks with these numbers; ok[i] is false for a block that the node does not have.
-func (c *Chain) headers(ctx context.Context, numbers []uint64) (refs []BlockRef, ok []bool, err error) {
-	found := make([]*rpcHeader, len(numbers))
+func (e *endpoint) fullHeaders(ctx context.Context, numbers []uint64) (found []*rpcHeader, refs []BlockRef, ok []bool, err error) {
+	found = make([]*rpcHeader, len(numbers))
 	batch := make([]rpc.BatchElem, len(numbers))
 	for i, n := range numbers {
 		batch[i] = rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{hexutil.Uint64(n), false}, Result: &found[i]}
 	}
-	if err := c.batch(ctx, "headers", batch); err != nil {
-		return nil, nil, err
+	if err := e.batch(ctx, "headers", batch); err != nil {
+		return nil, nil, nil, err
 	}
 	refs, ok = make([]BlockRef, len(numbers)), make([]bool, len(numbers))
 	for i := range numbers {
 		if batch[i].Error != nil {
-			return nil, nil, c.failed("headers", batch[i].Method, batch[i].Error)
+			return nil, nil, nil, e.failed("headers", batch[i].Method, batch[i].Error)
 		}
 		refs[i], ok[i] = found[i].ref()
 		if ok[i] && refs[i].Number != numbers[i] {
-			return nil, nil, fmt.Errorf("asked for block %d, got %d: %w", numbers[i], refs[i].Number, errInconsistent)
+			return nil, nil, nil, fmt.Errorf("asked for block %d, got %d: %w", numbers[i], refs[i].Number, errInconsistent)
 		}
 	}
-	return refs, ok, nil
+	return found, refs, ok, nil
 }
 
-func (c *Chain) header(ctx context.Context, number uint64) (BlockRef, bool, error) {
-	refs, ok, err := c.headers(ctx, []uint64{number})
+func (e *endpoint) header(ctx context.Context, number uint64) (BlockRef, bool, error) {
+	refs, ok, err := e.headers(ctx, []uint64{number})
 	if err != nil {
 		return BlockRef{}, false, err
 	}
@@ -137,7 +151,7 @@ func (f filter) query() map[string]any {
 
 // logsOfBlocks asks by block hash, so that logs and heads cannot disagree: a block that was reorganised away in between
 // is an error of the node, not an empty answer.
-func (c *Chain) logsOfBlocks(ctx context.Context, f filter, blocks []BlockRef) ([]types.Log, error) {
+func (e *endpoint) logsOfBlocks(ctx context.Context, f filter, blocks []BlockRef) ([]types.Log, error) {
 	found := make([][]types.Log, len(blocks))
 	batch := make([]rpc.BatchElem, len(blocks))
 	for i, b := range blocks {
@@ -145,13 +159,13 @@ func (c *Chain) logsOfBlocks(ctx context.Context, f filter, blocks []BlockRef) (
 		q["blockHash"] = b.Hash
 		batch[i] = rpc.BatchElem{Method: "eth_getLogs", Args: []any{q}, Result: &found[i]}
 	}
-	if err := c.batch(ctx, "logs", batch); err != nil {
+	if err := e.batch(ctx, "logs", batch); err != nil {
 		return nil, err
 	}
 	var logs []types.Log
 	for i, b := range blocks {
 		if batch[i].Error != nil {
-			return nil, c.failed("logs", batch[i].Method, batch[i].Error)
+			return nil, e.failed("logs", batch[i].Method, batch[i].Error)
 		}
 		if found[i] == nil { // null, which is not "no logs"
 			return nil, fmt.Errorf("no answer about the logs of %s: %w", b, errInconsistent)
@@ -167,11 +181,11 @@ func (c *Chain) logsOfBlocks(ctx context.Context, f filter, blocks []BlockRef) (
 }
 
 // logsOfRange asks for the blocks from..to, both included.
-func (c *Chain) logsOfRange(ctx context.Context, f filter, from, to uint64) ([]types.Log, error) {
+func (e *endpoint) logsOfRange(ctx context.Context, f filter, from, to uint64) ([]types.Log, error) {
 	q := f.query()
 	q["fromBlock"], q["toBlock"] = hexutil.Uint64(from), hexutil.Uint64(to)
 	var logs []types.Log
-	if err := c.call(ctx, "logs", &logs, "eth_getLogs", q); err != nil {
+	if err := e.call(ctx, "logs", &logs, "eth_getLogs", q); err != nil {
 		return nil, err
 	}
 	if logs == nil { // null, which is not "no logs"

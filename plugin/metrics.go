@@ -15,9 +15,18 @@ type chainMetrics struct {
 	rewinds    prometheus.Counter
 	rewound    prometheus.Counter
 	rpcErrors  *prometheus.CounterVec
+	verified   prometheus.Counter
+	outputs    prometheus.Counter
+	stalled    prometheus.Gauge
+	headAge    prometheus.Gauge
+	failovers  prometheus.Counter
+	rollupUp   prometheus.Gauge
+	faults     *prometheus.CounterVec
 	txs        *prometheus.CounterVec
 	txPending  prometheus.Gauge
 	txDuration prometheus.Histogram
+
+	endpointUp, endpointCurrent, endpointHead *prometheus.GaugeVec // by endpoint
 }
 
 const metricsNamespace, metricsSubsystem = "op_channels", "chain"
@@ -42,8 +51,19 @@ func newMetrics(reg prometheus.Registerer) (*chainMetrics, error) {
 		rewinds:   prometheus.NewCounter(prometheus.CounterOpts(name("rewinds_total", "Reorganisations that reached delivered blocks."))),
 		rewound:   prometheus.NewCounter(prometheus.CounterOpts(name("rewound_blocks_total", "Delivered blocks that were taken back."))),
 		rpcErrors: prometheus.NewCounterVec(prometheus.CounterOpts(name("rpc_errors_total", "Failed requests to the node, by what was being done.")), []string{"during"}),
-		txs:       prometheus.NewCounterVec(prometheus.CounterOpts(name("tx_total", "Transactions by result.")), []string{"result"}),
-		txPending: prometheus.NewGauge(prometheus.GaugeOpts(name("tx_pending", "Transactions accepted and not finished."))),
+		verified:  prometheus.NewCounter(prometheus.CounterOpts(name("verified_blocks_total", "Blocks whose receipts were compared with their hash."))),
+		outputs:   prometheus.NewCounter(prometheus.CounterOpts(name("checked_outputs_total", "Output roots of the op-node that agreed with the execution client."))),
+		stalled:   prometheus.NewGauge(prometheus.GaugeOpts(name("stalled", "1 while no node has had a new block for --l2-stall."))),
+		headAge:   prometheus.NewGauge(prometheus.GaugeOpts(name("head_age_seconds", "Time since any node was seen to have a new block."))),
+		failovers: prometheus.NewCounter(prometheus.CounterOpts(name("failovers_total", "Changes of the node in use."))),
+		rollupUp:  prometheus.NewGauge(prometheus.GaugeOpts(name("rollup_up", "1 while the op-node answers; 0 also without one."))),
+		faults: prometheus.NewCounterVec(prometheus.CounterOpts(name("endpoint_faults_total", "Faults of nodes: unreachable, wrong_chain, stalled, forged, inconsistent, unsupported.")),
+			[]string{"endpoint", "fault"}),
+		endpointUp:      prometheus.NewGaugeVec(prometheus.GaugeOpts(name("endpoint_up", "1 for a node without a fault.")), []string{"endpoint"}),
+		endpointCurrent: prometheus.NewGaugeVec(prometheus.GaugeOpts(name("endpoint_current", "1 for the node in use.")), []string{"endpoint"}),
+		endpointHead:    prometheus.NewGaugeVec(prometheus.GaugeOpts(name("endpoint_head", "Number of the newest block of a node.")), []string{"endpoint"}),
+		txs:             prometheus.NewCounterVec(prometheus.CounterOpts(name("tx_total", "Transactions by result.")), []string{"result"}),
+		txPending:       prometheus.NewGauge(prometheus.GaugeOpts(name("tx_pending", "Transactions accepted and not finished."))),
 		txDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "tx_duration_seconds",
 			Help:    "Time from submission to receipt.",
@@ -56,6 +76,8 @@ func newMetrics(reg prometheus.Registerer) (*chainMetrics, error) {
 	for _, err := range []error{
 		register(reg, &m.head), register(reg, &m.lag), register(reg, &m.logs), register(reg, &m.rewinds), register(reg, &m.rewound),
 		register(reg, &m.rpcErrors), register(reg, &m.txs), register(reg, &m.txPending), register(reg, &m.txDuration),
+		register(reg, &m.verified), register(reg, &m.outputs), register(reg, &m.stalled), register(reg, &m.headAge), register(reg, &m.failovers),
+		register(reg, &m.rollupUp), register(reg, &m.faults), register(reg, &m.endpointUp), register(reg, &m.endpointCurrent), register(reg, &m.endpointHead),
 	} {
 		if err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)

@@ -48,7 +48,7 @@ func TxFlags(envPrefix string) []cli.Flag {
 
 // SubmitterConfig of a Submitter.
 type SubmitterConfig struct {
-	// Tx is as of any op-stack service; its L1RPCURL is replaced by the chain's address. It names the key:
+	// Tx is as of any op-stack service; its L1RPCURL is replaced by the chain's nodes. It names the key:
 	// PrivateKey (hex), Mnemonic and HDPath, or SignerCLIConfig for a remote signer.
 	Tx txmgr.CLIConfig
 	// QueueSize bounds the requests that wait, are sent, or whose Result was not taken; 0: 256.
@@ -121,7 +121,6 @@ type Submitter struct {
 	// Used by the loop only, and by Close after it.
 	mgr        *txmgr.SimpleTxManager
 	newManager func() (*txmgr.SimpleTxManager, error)
-	backend    txmgr.ETHBackend
 	poolClear  bool // nothing of a previous process is in the pool
 
 	nextNonce atomic.Uint64 // behind the highest that was sent
@@ -171,7 +170,8 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 	if cfg.Metrics == nil {
 		cfg.Metrics = new(txmetrics.NoopTxMetrics)
 	}
-	cfg.Tx.L1RPCURL = chain.cfg.RPC
+	node, _ := chain.nodes.current()
+	cfg.Tx.L1RPCURL = node.url
 	cfg.Tx.AlreadyPublishedCustomErrs = append(slices.Clone(cfg.Tx.AlreadyPublishedCustomErrs), alreadyInAnvil)
 	if cfg.Tx.PrivateKey == "" && cfg.Tx.Mnemonic == "" && !cfg.Tx.SignerCLIConfig.Enabled() {
 		return nil, fmt.Errorf("%w: no key to send transactions with: give a private key, a mnemonic or a remote signer", ErrConfig)
@@ -189,8 +189,8 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 		chain: chain, cfg: cfg, results: make(chan Result, cfg.QueueSize), ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1),
 		done: make(chan struct{}), ids: make(map[string]bool), started: time.Now(),
 	}
-	s.backend = txCfg.Backend
-	txCfg.Backend = &recordingBackend{txCfg.Backend, chain.cfg.RequestTimeout, s.signal, s.sentNonce}
+	txCfg.Backend.Close() // it is of one node
+	txCfg.Backend = &recordingBackend{chain.eth, chain.cfg.RequestTimeout, s.signal, s.sentNonce}
 	s.newManager = func() (*txmgr.SimpleTxManager, error) {
 		m, err := txmgr.NewSimpleTxManagerFromConfig("op-channels", chain.log, cfg.Metrics, txCfg)
 		if err != nil {
@@ -200,7 +200,6 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 	}
 	if s.mgr, err = s.newManager(); err != nil {
 		cancel()
-		s.backend.Close()
 		return nil, err
 	}
 	s.from = s.mgr.From()
@@ -271,10 +270,7 @@ func (s *Submitter) Close(ctx context.Context) error {
 	s.closing = true
 	s.signal()
 	s.mu.Unlock()
-	defer func() {
-		s.mgr.Close()
-		s.backend.Close()
-	}()
+	defer func() { s.mgr.Close() }()
 	defer s.cancel()
 	select {
 	case <-s.done:

@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/eventstore"
+	"github.com/evmts/channels/plugin"
 	"github.com/evmts/channels/protocols"
 )
 
@@ -74,9 +75,11 @@ type TxInfo struct {
 
 // FactInfo is what the chain says about a channel.
 type FactInfo struct {
-	Kind   FactKind    `json:"kind"`
-	Block  uint64      `json:"block"`
-	TxHash common.Hash `json:"txHash"`
+	Kind      FactKind     `json:"kind"`
+	Block     uint64       `json:"block"`
+	BlockHash common.Hash  `json:"blockHash"`
+	TxHash    common.Hash  `json:"txHash"`
+	Level     plugin.Level `json:"level"` // how far its block can be trusted to stay: unsafe, safe or finalized
 }
 
 // ChannelInfo is a channel as this node sees it.
@@ -256,7 +259,7 @@ func (a *API) Get(ctx context.Context, id common.Hash) (*ChannelInfo, error) {
 	var info *ChannelInfo
 	err := a.engine.do(ctx, func() {
 		if c := a.engine.channels[id]; c != nil {
-			info = c.info()
+			info = c.info(&a.engine.chain)
 		}
 	})
 	if err == nil && info == nil {
@@ -394,19 +397,19 @@ func (e *Engine) forgetLater(ch chan<- Answer) {
 func (e *Engine) list() []ChannelInfo {
 	out := make([]ChannelInfo, 0, len(e.channels))
 	for _, c := range e.channels {
-		out = append(out, *c.info())
+		out = append(out, *c.info(&e.chain))
 	}
 	sortInfos(out)
 	return out
 }
 
-func (c *running) info() *ChannelInfo {
+func (c *running) info(chain *chainState) *ChannelInfo {
 	info := &ChannelInfo{
 		ID: c.id, Status: c.Status(), WaitingFor: string(c.WaitingFor()), Me: c.Me(), Params: c.Rules().Params, Funding: c.Rules().Funding,
 		Genesis: c.Genesis(), Transactions: append([]TxInfo{}, c.gas...), Facts: []FactInfo{},
 	}
 	for _, f := range c.facts {
-		info.Facts = append(info.Facts, FactInfo{f.Kind, f.Block, f.TxHash})
+		info.Facts = append(info.Facts, FactInfo{f.Kind, f.Block, f.BlockHash, f.TxHash, chain.level(f.Block)})
 	}
 	if p, ok := c.Play(); ok {
 		s := p.Supported()

@@ -121,7 +121,8 @@ type MinedTx struct {
 
 // chainState is the loop's picture of the chain.
 type chainState struct {
-	head, trusted BlockPos
+	head, trusted   BlockPos
+	safe, finalized BlockPos // zero when the nodes have none
 }
 
 // Cursors in the store: how far the chain was read, and the older blocks a reorganisation while we are down goes back to.
@@ -132,6 +133,9 @@ const (
 )
 
 func (e *Engine) restoreChain() error {
+	if err := e.chain.restoreLevels(e.cfg.Store); err != nil {
+		return err
+	}
 	for _, c := range e.channels {
 		facts, err := e.cfg.Store.Facts(c.id)
 		if err != nil {
@@ -186,13 +190,13 @@ func (e *Engine) onStep(s ChainStep) {
 	}
 	if s.Rewind == nil {
 		e.batch.PutCursor(cursorName, s.Head.Number, s.Head.Hash)
-		for name, b := range map[string]BlockPos{cursorSafe: s.Safe, cursorFinalized: s.Finalized} {
-			if b.Hash != (common.Hash{}) {
-				e.batch.PutCursor(name, b.Number, b.Hash)
-			}
+	}
+	for name, b := range map[string]BlockPos{cursorSafe: s.Safe, cursorFinalized: s.Finalized} {
+		if b.Hash != (common.Hash{}) {
+			e.batch.PutCursor(name, b.Number, b.Hash)
 		}
 	}
-	e.chain.head, e.chain.trusted = s.Head, s.Trusted
+	e.chain = chainState{head: s.Head, trusted: s.Trusted, safe: s.Safe, finalized: s.Finalized}
 	for id, c := range e.channels {
 		e.crank(id, e.view(c))
 	}

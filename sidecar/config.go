@@ -28,15 +28,19 @@ import (
 type Config struct {
 	Version string
 
-	L2EthRPC      string
+	L2EthRPC      string // addresses, separated by commas
+	RollupRPC     string // empty: no op-node is asked
 	ChainID       uint64
 	Adjudicator   common.Address
 	Settlement    common.Address
 	StartBlock    uint64
 	Trust         plugin.Level
 	PollInterval  time.Duration
+	StallTimeout  time.Duration
 	FundsInterval time.Duration // how often the owner's balance is compared with what may have to be paid; 0: 30 s
 	MaxHeadAge    time.Duration // an older newest block makes the sidecar not ready; 0: none does
+
+	VerifyReceipts, CheckOutputs bool
 
 	DataDir string
 	Modules []string
@@ -66,9 +70,10 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 	}
 	r := reader{ctx: ctx}
 	cfg := &Config{
-		Version: version, L2EthRPC: ctx.String(flags.L2EthRPC.Name), ChainID: ctx.Uint64(flags.ChainID.Name),
+		Version: version, L2EthRPC: strings.Join(ctx.StringSlice(flags.L2EthRPC.Name), ","), RollupRPC: ctx.String(flags.RollupRPC.Name), ChainID: ctx.Uint64(flags.ChainID.Name),
 		Adjudicator: r.address(flags.Adjudicator.Name), Settlement: r.address(flags.Settlement.Name),
 		StartBlock: ctx.Uint64(flags.StartBlock.Name), PollInterval: ctx.Duration(flags.PollInterval.Name),
+		StallTimeout: ctx.Duration(flags.StallTimeout.Name), VerifyReceipts: ctx.Bool(flags.VerifyReceipts.Name), CheckOutputs: ctx.Bool(flags.CheckOutputs.Name),
 		Publish: ctx.Bool(flags.Publish.Name), Verify: ctx.Bool(flags.Verifier.Name),
 		DataDir: ctx.String(flags.DataDir.Name), Modules: ctx.StringSlice(flags.Modules.Name),
 		P2PListen: ctx.StringSlice(flags.P2PListen.Name), P2PPeers: ctx.StringSlice(flags.P2PPeers.Name),
@@ -105,6 +110,8 @@ func (c *Config) Check() error {
 		return errors.New("--private-key is missing: the owner's key pays stakes and receives payouts")
 	case (c.Publish || c.Verify) && c.Settlement == (common.Address{}):
 		return errors.New("--publish and --verifier need --settlement: give the address of the MudSettlement contract on this chain")
+	case c.CheckOutputs && c.RollupRPC == "":
+		return errors.New("--rollup-check-outputs needs --rollup-rpc: output roots are op-node's")
 	case len(c.JWTSecret) == 0 && !isLoopback(c.RPC.ListenAddr):
 		return fmt.Errorf("--rpc.addr %s is reachable from elsewhere: give --rpc.jwt-secret, as for an engine API, or listen on 127.0.0.1", c.RPC.ListenAddr)
 	}

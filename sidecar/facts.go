@@ -1,8 +1,60 @@
 package sidecar
 
 import (
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/evmts/channels/adjudicator"
+	"github.com/evmts/channels/eventstore"
+	"github.com/evmts/channels/plugin"
 )
+
+// level is how far a block can be trusted to stay, by the newest blocks that the nodes call safe and final.
+func (s *chainState) level(block uint64) plugin.Level {
+	at := func(b BlockPos) bool { return b.Hash != (common.Hash{}) && block <= b.Number }
+	switch {
+	case at(s.finalized):
+		return plugin.Finalized
+	case at(s.safe):
+		return plugin.Safe
+	}
+	return plugin.Unsafe
+}
+
+// restoreLevels takes up what was safe and final before a restart, until the feed says more.
+func (s *chainState) restoreLevels(store *eventstore.Store) error {
+	for name, b := range map[string]*BlockPos{cursorSafe: &s.safe, cursorFinalized: &s.finalized} {
+		c, err := store.Cursor(name)
+		if errors.Is(err, eventstore.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("read the cursor %s: %w", name, err)
+		}
+		*b = BlockPos{Number: c.Number, Hash: c.Hash}
+	}
+	return nil
+}
+
+// observeFacts counts the facts of all channels by kind and level.
+func (e *Engine) observeFacts() {
+	count := make(map[FactKind]*[plugin.Finalized + 1]float64)
+	for _, c := range e.channels {
+		for _, f := range c.facts {
+			if count[f.Kind] == nil {
+				count[f.Kind] = new([plugin.Finalized + 1]float64)
+			}
+			count[f.Kind][e.chain.level(f.Block)]++
+		}
+	}
+	e.cfg.Metrics.Facts.Reset()
+	for kind, levels := range count {
+		for l, n := range levels {
+			e.cfg.Metrics.Facts.WithLabelValues(string(kind), plugin.Level(l).String()).Set(n)
+		}
+	}
+}
 
 // factOf makes a fact of the engine of what a contract said; ok is false for what the engine does not need.
 func factOf(f adjudicator.Fact) (out ChainFact, ok bool) {

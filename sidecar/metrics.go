@@ -15,6 +15,7 @@ type Metrics struct {
 	CommitSeconds   prometheus.Histogram
 	FinalSeconds    prometheus.Histogram
 	Channels        *prometheus.GaugeVec
+	Facts           *prometheus.GaugeVec
 	InFlight        prometheus.Gauge
 	ChainHead       prometheus.Gauge
 	HeadTime        prometheus.Gauge
@@ -46,7 +47,9 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 			Namespace: ns, Name: "event_final_seconds", Help: "Time from authoring an event here to its support by everybody.",
 			Buckets: prometheus.ExponentialBuckets(250e-6, 2, 16),
 		}),
-		Channels:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Name: "channels", Help: "Channels by status."}, []string{"status"}),
+		Channels: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Name: "channels", Help: "Channels by status."}, []string{"status"}),
+		Facts: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Name: "facts", Help: "Facts on chain about channels of ours, by kind and trust level."},
+			[]string{"kind", "level"}),
 		InFlight:  prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "updates_in_flight", Help: "Updates that wait for support."}),
 		ChainHead: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "engine_head", Help: "Newest block that the engine has applied."}),
 		HeadTime: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -69,7 +72,7 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 		}),
 		Up: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "up", Help: "1 when the sidecar runs."}),
 	}
-	r.MustRegister(m.Events, m.Messages, m.MessagesDropped, m.Transactions, m.CommitSeconds, m.FinalSeconds, m.Channels, m.InFlight, m.ChainHead,
+	r.MustRegister(m.Events, m.Messages, m.MessagesDropped, m.Transactions, m.CommitSeconds, m.FinalSeconds, m.Channels, m.Facts, m.InFlight, m.ChainHead,
 		m.HeadTime, m.TrustedTime, m.TickTime, m.Balance, m.Obligations, m.FundsErrors, m.Up)
 	// A series that begins with its first failure has no increase that an alert could see: what alerts look at begins at 0.
 	for _, kind := range []protocols.TxKind{protocols.TxDeposit, protocols.TxRefund, protocols.TxConclude, protocols.TxSettle, protocols.TxPublish, protocols.TxRelease} {
@@ -100,4 +103,5 @@ func (m *Metrics) observe(e *Engine) {
 	m.HeadTime.Set(float64(e.chain.head.Time))
 	m.TrustedTime.Set(float64(e.chain.trusted.Time))
 	m.TickTime.SetToCurrentTime()
+	e.observeFacts()
 }

@@ -36,7 +36,7 @@ const (
 func verifyEnv(name string) []string { return []string{flags.EnvVarPrefix + "_" + name} }
 
 var (
-	verifyRPC = &cli.StringFlag{Name: flags.L2EthRPC.Name, Aliases: []string{"l2-rpc"}, EnvVars: flags.L2EthRPC.EnvVars, Value: flags.L2EthRPC.Value, Usage: flags.L2EthRPC.Usage}
+	verifyRPC = &cli.StringFlag{Name: flags.L2EthRPC.Name, Aliases: []string{"l2-rpc"}, EnvVars: flags.L2EthRPC.EnvVars, Value: flags.DefaultL2EthRPC, Usage: flags.L2EthRPC.Usage}
 	verifyID  = &cli.Uint64Flag{Name: flags.ChainID.Name, EnvVars: flags.ChainID.EnvVars, Usage: "chain `ID` that the node must have; without it the node's is taken"}
 
 	verifySettlement = &cli.StringFlag{Name: flags.Settlement.Name, EnvVars: flags.Settlement.EnvVars, Usage: "`ADDRESS` of the MudSettlement contract, which knows all others"}
@@ -135,7 +135,8 @@ func dialChain(run context.Context, ctx *cli.Context, logger log.Logger, registr
 	if id == 0 {
 		asking, cancel := context.WithTimeout(run, 10*time.Second)
 		defer cancel()
-		c, err := ethclient.DialContext(asking, url)
+		first, _, _ := strings.Cut(url, ",")
+		c, err := ethclient.DialContext(asking, first)
 		if err != nil {
 			return nil, fmt.Errorf("connect to %s: %w", url, err)
 		}

@@ -66,6 +66,25 @@ func (n *Node) Reorg(ctx context.Context, depth uint64) error {
 	return n.call(ctx, nil, "anvil_reorg", depth, []any{})
 }
 
+// Mined is a signed transaction for ReorgWith; Block counts from the first replaced one.
+type Mined struct {
+	Tx    *types.Transaction
+	Block uint64
+}
+
+// ReorgWith is Reorg with these transactions in the new blocks.
+func (n *Node) ReorgWith(ctx context.Context, depth uint64, txs ...Mined) error {
+	list := make([]any, len(txs))
+	for i, tx := range txs {
+		raw, err := tx.Tx.MarshalBinary()
+		if err != nil {
+			return fmt.Errorf("transaction %s: %w", tx.Tx.Hash(), err)
+		}
+		list[i] = []any{hexutil.Bytes(raw), tx.Block}
+	}
+	return n.call(ctx, nil, "anvil_reorg", depth, list)
+}
+
 // Rollback drops the newest depth blocks.
 func (n *Node) Rollback(ctx context.Context, depth uint64) error {
 	return n.call(ctx, nil, "anvil_rollback", depth)

@@ -22,12 +22,15 @@ const EnvVarPrefix = "OP_CHANNELS"
 
 func env(name string) []string { return opservice.PrefixEnvVar(EnvVarPrefix, name) }
 
+// DefaultL2EthRPC is where an execution client of this machine listens.
+const DefaultL2EthRPC = "http://127.0.0.1:8545"
+
 // The flags, by name.
 var (
 	Config = &cli.StringFlag{Name: "config", EnvVars: env("CONFIG"), Usage: "TOML `FILE` with any of these options by flag name; flags and environment win over it"}
 
-	L2EthRPC = &cli.StringFlag{Name: "l2-eth-rpc", EnvVars: env("L2_ETH_RPC"), Value: "http://127.0.0.1:8545",
-		Usage: "JSON-RPC `URL` of the L2 execution client (http, ws, or the path of an IPC socket)"}
+	L2EthRPC = &cli.StringSliceFlag{Name: "l2-eth-rpc", EnvVars: env("L2_ETH_RPC"), Value: cli.NewStringSlice(DefaultL2EthRPC),
+		Usage: "JSON-RPC `URL` of the L2 execution client (http, ws, or the path of an IPC socket); of several, separated by commas, the first that works is used"}
 	ChainID     = &cli.Uint64Flag{Name: "chain-id", EnvVars: env("CHAIN_ID"), Usage: "chain `ID` that the node must have"}
 	Adjudicator = &cli.StringFlag{Name: "adjudicator", EnvVars: env("ADJUDICATOR"), Usage: "`ADDRESS` of the Adjudicator contract"}
 	Settlement  = &cli.StringFlag{Name: "settlement", EnvVars: env("SETTLEMENT"), Usage: "`ADDRESS` of the MudSettlement contract; without it no World is served"}
@@ -78,6 +81,7 @@ func Run() []cli.Flag {
 		Config, L2EthRPC, ChainID, Adjudicator, Settlement, StartBlock, Trust, PollInterval, MaxHeadAge, FundsInterval, DataDir, Modules, SessionKey, AttestorKey, Publish, Verifier,
 		P2PListen, P2PPeers, P2PAllow, P2PDeny, P2POpen, PolicyAsk, PolicyAllow, PolicyWindow, PolicyMaxStake, Stall, Skew, Margin, Turn, JWTSecret,
 	}
+	out = append(out, Follow()...)
 	out = append(out, oprpc.CLIFlagsWithCategory(EnvVarPrefix, "", oprpc.CLIConfig{ListenAddr: "127.0.0.1", ListenPort: 9545})...)
 	out = append(out, oplog.CLIFlags(EnvVarPrefix)...)
 	out = append(out, opmetrics.CLIFlags(EnvVarPrefix)...)

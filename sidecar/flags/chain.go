@@ -1,0 +1,24 @@
+package flags
+
+import (
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+// What says how the L2's nodes are followed and how far they are trusted.
+var (
+	RollupRPC = &cli.StringFlag{Name: "rollup-rpc", EnvVars: env("ROLLUP_RPC"),
+		Usage: "JSON-RPC `URL` of an op-node: what is safe and finalized is its word then, and it must be of the same chain; without it the execution client's tags"}
+	CheckOutputs = &cli.BoolFlag{Name: "rollup-check-outputs", EnvVars: env("ROLLUP_CHECK_OUTPUTS"),
+		Usage: "compare the op-node's output root at each safe block with the execution client's state root"}
+	VerifyReceipts = &cli.BoolFlag{Name: "l2-verify-receipts", EnvVars: env("L2_VERIFY_RECEIPTS"), Value: true,
+		Usage: "compare logs with the receipts root of their blocks (eth_getBlockReceipts); a node that forges them is refused"}
+	StallTimeout = &cli.DurationFlag{Name: "l2-stall", EnvVars: env("L2_STALL"), Value: 30 * time.Second,
+		Usage: "how long an execution client may have no new block while another one has, and after how long without any that is said; 0 is for ever"}
+)
+
+// Follow are these flags.
+func Follow() []cli.Flag {
+	return []cli.Flag{RollupRPC, CheckOutputs, VerifyReceipts, StallTimeout}
+}
