@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"fmt"
 	"math/big"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,6 +31,7 @@ import (
 	"github.com/evmts/channels/sidecar/p2p"
 	"github.com/holiman/uint256"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 )
 
@@ -331,6 +334,24 @@ func TestA12_ADepositIsRemoved(t *testing.T) {
 			facts := g.info(i).Facts
 			return len(facts) == 4 && facts[3].Level == plugin.Finalized
 		}, time.Minute, 5*time.Millisecond)
+		want := `
+# HELP op_channels_facts Facts on chain about channels of ours, by kind and trust level.
+# TYPE op_channels_facts gauge
+`
+		for _, f := range []struct {
+			kind  sidecar.FactKind
+			count int
+		}{{sidecar.FactConcluded, 1}, {sidecar.FactDeposited, 2}, {sidecar.FactFunded, 1}} {
+			want += fmt.Sprintf("op_channels_facts{kind=%q,level=\"finalized\"} %d\n", f.kind, f.count)
+			for _, level := range []plugin.Level{plugin.Safe, plugin.Unsafe} {
+				want += fmt.Sprintf("op_channels_facts{kind=%q,level=%q} 0\n", f.kind, level)
+			}
+		}
+		var err error
+		require.Eventually(t, func() bool {
+			err = testutil.GatherAndCompare(g.peers[i].reg, strings.NewReader(want), "op_channels_facts")
+			return err == nil
+		}, 20*time.Second, 20*time.Millisecond, "%v", err)
 	}
 }
 
