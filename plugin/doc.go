@@ -1,12 +1,22 @@
-// Package plugin attaches a sidecar to its L2 node: it follows heads and logs, and sends transactions.
+// Package plugin attaches a sidecar to its L2 nodes: it follows heads and logs, and sends transactions.
 //
 // It speaks standard Ethereum JSON-RPC, so op-geth, op-reth and anvil serve alike. It knows nothing of channels: logs go
 // out as they are, and calldata comes in ready.
 //
+// # Nodes
+//
+// One of several execution clients is in use at a time, the most preferred that has no Fault. A Step is asked of one of them as a whole.
+// Over every new connection a node shows first that it is of the right chain: chain id, and the block that the chain starts with.
+// With Config.VerifyReceipts the logs of a block are compared with what its hash commits to: hash, header, receipts root,
+// receipts, logs; among blocks that are followed one by one also for logs that were left out, by the header's bloom filter. That
+// a block is the chain's follows from its hash being an ancestor of one that the op-node calls safe.
+//
 // # Trust
 //
 // A block is unsafe when the sequencer gossiped it, safe when it can be derived from data on L1, final when that data is
-// final on L1 (Level). Unsafe blocks can be reorganised; what depends on a block says which level it wants.
+// final on L1 (Level). Unsafe blocks can be reorganised; what depends on a block says which level it wants. With
+// Config.RollupRPC the op-node says what is safe and final, and the execution client must have that very block; while the op-node is
+// silent, trust stays where it was. Without one it is the execution client's tags.
 //
 // # Feed
 //

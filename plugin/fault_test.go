@@ -219,7 +219,7 @@ func TestF7_FollowGetsThroughABadConnection(t *testing.T) {
 	c := dial(t, cfg)
 	rnd := rand.New(rand.NewSource(7))
 	p.set(func(_ rpcMessage, a *rpcMessage) bool {
-		switch rnd.Intn(12) {
+		switch rnd.Intn(20) {
 		case 0:
 			return false
 		case 1:

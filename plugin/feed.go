@@ -220,7 +220,7 @@ func (p *pusher) ended() <-chan error {
 
 func (p *pusher) stop() {
 	if p.sub != nil {
-		p.sub.Unsubscribe()
+		go p.sub.Unsubscribe() // it asks the node, and waits 10 s for one that is silent
 		p.sub = nil
 	}
 }

@@ -143,35 +143,39 @@ func faultOf(err error) Fault {
 	return ""
 }
 
-// blame notes a fault of an endpoint. If it is the current one and there is a better one, that becomes the current one.
+// blame notes a fault of an endpoint. If it is the current one and there is a better one, that becomes the current one. Penalties grow with
+// the faults that an endpoint had while it was current: one that comes and goes is not to be switched to each time.
 func (n *nodes) blame(e *endpoint, f Fault, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	penalty := min(firstPenalty<<min(e.strikes, 10), maxPenalty)
-	if f == FaultForged || f == FaultWrongChain || f == FaultUnsupported {
-		penalty = longPenalty
-	}
 	level := log.LevelWarn
 	if e.fault == f { // said before
 		level = log.LevelDebug
 	}
 	n.log.Log(level, "A node has a fault", "node", e.name, "fault", f, "do", advice[f], "err", err)
-	e.fault, e.strikes, e.alive = f, e.strikes+1, false
-	if t := time.Now().Add(penalty); t.After(e.until) {
-		e.until = t
+	current, now := e == n.all[n.at], time.Now()
+	switch {
+	case f == FaultForged || f == FaultWrongChain || f == FaultUnsupported:
+		e.until = now.Add(longPenalty)
+	case current:
+		e.until = now.Add(min(firstPenalty<<min(e.strikes, 10), maxPenalty))
 	}
+	if current {
+		e.strikes++
+	}
+	e.fault, e.alive = f, false
 	n.metrics.faults.WithLabelValues(e.name, string(f)).Inc()
-	if e == n.all[n.at] {
+	if current {
 		n.to(n.best(), string(f))
 	}
 	n.show()
 }
 
-// best is the first endpoint without a penalty, or else the one whose penalty ends first.
+// best is the first endpoint without a fault, or else the one whose penalty ended, or ends, first.
 func (n *nodes) best() int {
 	now, at := time.Now(), 0
 	for i, e := range n.all {
-		if !e.until.After(now) {
+		if e.fault == "" && !e.until.After(now) {
 			return i
 		}
 		if e.until.Before(n.all[at].until) {
@@ -182,8 +186,7 @@ func (n *nodes) best() int {
 }
 
 // answers takes a fault back when a probe shows that an endpoint does again what it had not done. What only use can show, such as
-// logs that are not its blocks', is forgiven after the penalty. The penalty stays in any case: a node that comes and goes is not
-// to be switched to each time.
+// logs that are not its blocks', is forgiven after the penalty. The penalty stays in any case.
 func (n *nodes) answers(e *endpoint, h heads) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -20,8 +21,9 @@ type rollup struct {
 	log log.Logger
 
 	mu      sync.Mutex
-	known   status // the newest it said
-	silent  bool   // it does not answer
+	known   status    // the newest it said
+	silent  bool      // it does not answer
+	next    time.Time // when to ask again while it does not
 	outputs common.Hash
 }
 
@@ -91,8 +93,21 @@ func (r *rollup) check(ctx context.Context) error {
 	return nil
 }
 
+// statusTimeout bounds one question to the op-node while blocks are followed.
+const statusTimeout = time.Second
+
 // status is what the op-node says now. While it is silent it is what it said last: trust does not grow, and is not taken back.
+//
+// Blocks do not wait for it: it is given little time, and rarely while it is silent.
 func (r *rollup) status(ctx context.Context) status {
+	r.mu.Lock()
+	known, wait := r.known, time.Now().Before(r.next)
+	r.mu.Unlock()
+	if wait {
+		return known
+	}
+	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
 	var s status
 	var err error
 	if !r.isChecked() {
@@ -110,6 +125,7 @@ func (r *rollup) status(ctx context.Context) status {
 			r.silent = true
 		}
 		r.metrics.rollupUp.Set(0)
+		r.next = time.Now().Add(r.cfg.ProbeInterval)
 		return r.known
 	}
 	if r.silent {

@@ -114,6 +114,37 @@ max-stake = ["0x0000000000000000000000000000000000000000=5"]
 	}
 }
 
+// Several nodes can be given in every way that a list can; receipts are verified unless somebody says no.
+func TestConfigNodes(t *testing.T) {
+	cfg, err := parse(t, needed(t)...)
+	require.NoError(t, err)
+	require.Equal(t, flags.DefaultL2EthRPC, cfg.L2EthRPC)
+	require.Empty(t, cfg.RollupRPC)
+	require.True(t, cfg.VerifyReceipts)
+	require.Equal(t, 30*time.Second, cfg.StallTimeout)
+	const want = "ws://one:8546,http://two:8545"
+	for name, args := range map[string][]string{
+		"twice":  {"--l2-eth-rpc", "ws://one:8546", "--l2-eth-rpc", "http://two:8545"},
+		"commas": {"--l2-eth-rpc", want},
+		"file":   {"--config", write(t, "nodes.toml", `l2-eth-rpc = ["ws://one:8546", "http://two:8545"]`)},
+	} {
+		cfg, err := parse(t, append(needed(t), args...)...)
+		require.NoError(t, err, name)
+		require.Equal(t, want, cfg.L2EthRPC, name)
+	}
+	t.Setenv("OP_CHANNELS_L2_ETH_RPC", want)
+	t.Setenv("OP_CHANNELS_L2_VERIFY_RECEIPTS", "false")
+	cfg, err = parse(t, append(needed(t), "--rollup-rpc", "http://three:9545", "--rollup-check-outputs", "--l2-stall", "0s")...)
+	require.NoError(t, err)
+	require.Equal(t, want, cfg.L2EthRPC)
+	require.Equal(t, "http://three:9545", cfg.RollupRPC)
+	require.True(t, cfg.CheckOutputs)
+	require.False(t, cfg.VerifyReceipts)
+	require.Zero(t, cfg.StallTimeout)
+	_, err = parse(t, append(needed(t), "--rollup-check-outputs")...)
+	require.ErrorContains(t, err, "--rollup-rpc")
+}
+
 func TestConfigRefusesWhatIsNotSafe(t *testing.T) {
 	secret := write(t, "jwt", "00000000000000000000000000000000000000000000000000000000000000ff")
 	for name, c := range map[string]struct {

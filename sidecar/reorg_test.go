@@ -1,10 +1,13 @@
 package sidecar_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
+	"fmt"
 	"math/big"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +31,7 @@ import (
 	"github.com/evmts/channels/sidecar/p2p"
 	"github.com/holiman/uint256"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 )
 
@@ -72,7 +76,7 @@ func (g *ground) start(i int, dir string) {
 	session, err := crypto.ToECDSA(crypto.Keccak256([]byte{byte(i + 1)}))
 	require.NoError(t, err)
 	owner := anvil.Keys()[i]
-	logger := log.NewLogger(log.DiscardHandler())
+	logger := keptLog(t, i)
 	p := &peer{key: session, dir: dir, reg: prometheus.NewRegistry()}
 	runtime, err := derivation.NewEngine(derivation.Config{})
 	require.NoError(t, err)
@@ -111,6 +115,34 @@ func (g *ground) start(i int, dir string) {
 	})
 	t.Cleanup(p.stop)
 	g.peers[i] = p
+}
+
+// keptLog shows the log of a sidecar when its test fails.
+func keptLog(t *testing.T, i int) log.Logger {
+	out := new(lockedBuffer)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the log of participant %d:\n%s", i, out)
+		}
+	})
+	return log.NewLogger(log.LogfmtHandlerWithLevel(out, log.LevelDebug))
+}
+
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }
 
 // open opens a channel with both stakes and waits until both sidecars see it funded.
@@ -157,7 +189,7 @@ func (g *ground) awaitFacts(kinds ...sidecar.FactKind) (facts []sidecar.FactInfo
 				got = append(got, f.Kind)
 			}
 			return len(got) == len(kinds) && (len(kinds) == 0 || equal(got, kinds)) && g.onChain(facts)
-		}, time.Minute, 5*time.Millisecond, "facts of participant %d: %v, wanted %v", i, g.info(i).Facts, kinds)
+		}, 20*time.Second, 5*time.Millisecond, "facts of participant %d: %v, wanted %v", i, g.info(i).Facts, kinds)
 	}
 	return facts
 }
@@ -235,10 +267,24 @@ func (g *ground) depthOf(block uint64) uint64 {
 	return head - block + 1
 }
 
-func (g *ground) tx(hash common.Hash) *types.Transaction {
+// again is a transaction of the same account, nonce and call with more wei, or less. It has gas to spare: the first deposit of a channel
+// needs more than the others.
+func (g *ground) again(hash common.Hash, more int64) *types.Transaction {
 	tx, _, err := g.eth.TransactionByHash(context.Background(), hash)
 	require.NoError(g.t, err)
-	return tx
+	signer := types.LatestSignerForChainID(tx.ChainId())
+	from, err := types.Sender(signer, tx)
+	require.NoError(g.t, err)
+	for _, key := range anvil.Keys()[:2] {
+		if crypto.PubkeyToAddress(key.PublicKey) == from {
+			return types.MustSignNewTx(key, signer, &types.DynamicFeeTx{
+				ChainID: tx.ChainId(), Nonce: tx.Nonce(), To: tx.To(), Value: new(big.Int).Add(tx.Value(), big.NewInt(more)), Data: tx.Data(),
+				Gas: 300_000, GasFeeCap: new(big.Int).Mul(tx.GasFeeCap(), big.NewInt(4)), GasTipCap: tx.GasTipCap(),
+			})
+		}
+	}
+	g.t.Fatalf("%s is no participant", from)
+	return nil
 }
 
 // held is what the contract has for all channels.
@@ -288,6 +334,24 @@ func TestA12_ADepositIsRemoved(t *testing.T) {
 			facts := g.info(i).Facts
 			return len(facts) == 4 && facts[3].Level == plugin.Finalized
 		}, time.Minute, 5*time.Millisecond)
+		want := `
+# HELP op_channels_facts Facts on chain about channels of ours, by kind and trust level.
+# TYPE op_channels_facts gauge
+`
+		for _, f := range []struct {
+			kind  sidecar.FactKind
+			count int
+		}{{sidecar.FactConcluded, 1}, {sidecar.FactDeposited, 2}, {sidecar.FactFunded, 1}} {
+			want += fmt.Sprintf("op_channels_facts{kind=%q,level=\"finalized\"} %d\n", f.kind, f.count)
+			for _, level := range []plugin.Level{plugin.Safe, plugin.Unsafe} {
+				want += fmt.Sprintf("op_channels_facts{kind=%q,level=%q} 0\n", f.kind, level)
+			}
+		}
+		var err error
+		require.Eventually(t, func() bool {
+			err = testutil.GatherAndCompare(g.peers[i].reg, strings.NewReader(want), "op_channels_facts")
+			return err == nil
+		}, 20*time.Second, 20*time.Millisecond, "%v", err)
 	}
 }
 
@@ -298,13 +362,13 @@ func TestA12_DepositsAreMinedInAnotherOrder(t *testing.T) {
 	g.open()
 	g.play()
 	before := g.awaitFacts(sidecar.FactDeposited, sidecar.FactDeposited, sidecar.FactFunded)
+	first, second := g.again(before[1].TxHash, 0), g.again(before[0].TxHash, 0)
 	g.automine(false)
 	require.NoError(t, g.node.ReorgWith(context.Background(), g.depthOf(before[0].Block),
-		anvil.Mined{Tx: g.tx(before[1].TxHash), Block: 0}, anvil.Mined{Tx: g.tx(before[0].TxHash), Block: 1}))
+		anvil.Mined{Tx: first, Block: 0}, anvil.Mined{Tx: second, Block: 1}))
 	after := g.awaitFacts(sidecar.FactDeposited, sidecar.FactDeposited, sidecar.FactFunded)
-	require.Equal(t, before[0].TxHash, after[1].TxHash)
-	require.Equal(t, before[1].TxHash, after[0].TxHash)
-	require.NotEqual(t, before[0].BlockHash, after[0].BlockHash)
+	require.Equal(t, first.Hash(), after[0].TxHash)
+	require.Equal(t, second.Hash(), after[1].TxHash)
 	g.await("open")
 	g.play()
 	g.automine(true)
@@ -319,20 +383,10 @@ func TestA12_ADepositIsMinedWithAnotherAmount(t *testing.T) {
 	g.open()
 	g.play()
 	before := g.awaitFacts(sidecar.FactDeposited, sidecar.FactDeposited, sidecar.FactFunded)
-	paid := g.tx(before[0].TxHash)
-	payer, err := types.Sender(types.LatestSignerForChainID(paid.ChainId()), paid)
-	require.NoError(t, err)
-	key := anvil.Keys()[0]
-	if payer != crypto.PubkeyToAddress(key.PublicKey) {
-		key = anvil.Keys()[1]
-	}
-	less := types.MustSignNewTx(key, types.LatestSignerForChainID(paid.ChainId()), &types.DynamicFeeTx{
-		ChainID: paid.ChainId(), Nonce: paid.Nonce(), To: paid.To(), Value: new(big.Int).Sub(paid.Value(), common.Big1), Data: paid.Data(),
-		Gas: paid.Gas(), GasFeeCap: new(big.Int).Mul(paid.GasFeeCap(), big.NewInt(4)), GasTipCap: paid.GasTipCap(),
-	})
+	less, other := g.again(before[0].TxHash, -1), g.again(before[1].TxHash, 0)
 	g.automine(false)
 	require.NoError(t, g.node.ReorgWith(context.Background(), g.depthOf(before[0].Block),
-		anvil.Mined{Tx: less, Block: 0}, anvil.Mined{Tx: g.tx(before[1].TxHash), Block: 0}))
+		anvil.Mined{Tx: less, Block: 0}, anvil.Mined{Tx: other, Block: 0}))
 	receipt, err := g.eth.TransactionReceipt(context.Background(), less.Hash())
 	require.NoError(t, err)
 	require.EqualValues(t, types.ReceiptStatusFailed, receipt.Status)
@@ -341,8 +395,8 @@ func TestA12_ADepositIsMinedWithAnotherAmount(t *testing.T) {
 	g.refused()
 	g.automine(true)
 	after := g.awaitFacts(sidecar.FactDeposited, sidecar.FactDeposited, sidecar.FactFunded)
-	require.Equal(t, before[1].TxHash, after[0].TxHash)
-	require.NotEqual(t, paid.Hash(), after[1].TxHash)
+	require.Equal(t, other.Hash(), after[0].TxHash)
+	require.NotContains(t, []common.Hash{before[0].TxHash, less.Hash()}, after[1].TxHash)
 	g.await("open")
 	require.Equal(t, stakes[0]+stakes[1], g.held())
 	g.play()
