@@ -135,7 +135,10 @@ type treasurer struct {
 	done   chan struct{}
 }
 
-const defaultFundsInterval = 30 * time.Second
+const (
+	defaultFundsInterval = 30 * time.Second
+	fundsTimeout         = 30 * time.Second // a node that does not answer must not hide that nothing is known
+)
 
 // remind is how often a shortage that stays is said again.
 const remind = time.Hour
@@ -151,7 +154,7 @@ func startTreasurer(e *Engine, l *Link, m *Metrics, every time.Duration, logger 
 		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
-			if err := t.look(ctx); err != nil && ctx.Err() == nil {
+			if err := t.look(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrStopped) {
 				m.FundsErrors.Inc()
 				t.log.Warn("Cannot tell whether the owner's balance is enough, trying again", "err", err, "pause", every)
 			}
@@ -178,6 +181,8 @@ func (t *treasurer) Close(ctx context.Context) error {
 
 // look compares once.
 func (t *treasurer) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, fundsTimeout)
+	defer cancel()
 	o, err := t.engine.obligations(ctx)
 	if err != nil {
 		return fmt.Errorf("look at the channels: %w", err)

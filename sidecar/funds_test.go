@@ -100,4 +100,6 @@ func TestFundsAreComparedWithWhatMayHaveToBePaid(t *testing.T) {
 	v, ok := sample(t, s, "op_channels_owner_checks_failed_total")
 	require.True(t, ok)
 	require.Zero(t, v)
+	require.NoError(t, c.Close())
+	about("op_channels_owner_checks_failed_total", above(0))
 }

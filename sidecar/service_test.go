@@ -190,7 +190,8 @@ func TestAdminIsOffUnlessEnabled(t *testing.T) {
 	}
 	require.ErrorContains(t, dialed(closed).Call(nil, "admin_setLogLevel", "debug"), "does not exist")
 
-	s, out := startService(t, c, "--module", modules, "--rpc.enable-admin", "--settlement", c.contracts.Settlement.Hex(), "--publish")
+	s, out := startService(t, c, "--module", modules, "--rpc.enable-admin", "--settlement", c.contracts.Settlement.Hex(), "--publish",
+		"--metrics.enabled", "--metrics.addr", "127.0.0.1", "--metrics.port", "0")
 	client := dialed(s)
 	status := func() (st sidecar.AdminStatus) {
 		require.NoError(t, client.Call(&st, "admin_status"))
@@ -227,8 +228,16 @@ func TestAdminIsOffUnlessEnabled(t *testing.T) {
 
 	require.NoError(t, client.Call(nil, "admin_stopPublishing"))
 	require.False(t, status().Publishing)
-	_, err = s.Link().Calls(sidecar.TxRequest{Tx: protocols.Tx{Kind: protocols.TxPublish}})
+	request := sidecar.TxRequest{Tx: protocols.Tx{Kind: protocols.TxPublish}}
+	_, err = s.Link().Calls(request)
 	require.ErrorIs(t, err, sidecar.ErrQuiet)
+	s.Link().Submit(request)
+	require.Eventually(t, func() bool {
+		held, _ := sample(t, s, `op_channels_transactions_total{kind="publish",result="held"}`)
+		return held == 1
+	}, patience, poll)
+	failed, _ := sample(t, s, `op_channels_transactions_total{kind="publish",result="failed"}`)
+	require.Zero(t, failed, "an alert would call somebody for what they asked for")
 	require.NoError(t, client.Call(nil, "admin_startPublishing"))
 	require.Equal(t, sidecar.AdminStatus{Accepting: true, Publishing: true}, status())
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/ethereum-optimism/optimism/op-service/cliapp"
 	oplog "github.com/ethereum-optimism/optimism/op-service/log"
 	opmetrics "github.com/ethereum-optimism/optimism/op-service/metrics"
+	"github.com/ethereum-optimism/optimism/op-service/oppprof"
 	"github.com/ethereum-optimism/optimism/op-service/txmgr"
 	txmetrics "github.com/ethereum-optimism/optimism/op-service/txmgr/metrics"
 	"github.com/ethereum/go-ethereum/common"
@@ -52,10 +53,11 @@ var (
 func verifyCommand() *cli.Command {
 	list := []cli.Flag{
 		flags.Config, verifyRPC, verifyID, verifySettlement, publicationsFlag, deploymentFlag, worldFlag, fromBlockFlag, onceFlag, dryRunFlag, workersFlag,
-		flags.PollInterval, jsonFlag,
+		flags.PollInterval, flags.MaxHeadAge, jsonFlag,
 	}
 	list = append(list, oplog.CLIFlags(flags.EnvVarPrefix)...)
 	list = append(list, opmetrics.CLIFlags(flags.EnvVarPrefix)...)
+	list = append(list, flags.PprofFlags()...)
 	return &cli.Command{
 		Name: "verify", Usage: "guard Worlds: derive published journals again, and disprove what is wrong",
 		Description: `Watches the chain for journals that are published to change MUD Worlds, derives every leaf again, and disproves a wrong one in
@@ -82,24 +84,31 @@ func verify(ctx *cli.Context) (err error) {
 	defer stop()
 	logger := oplog.NewLogger(ctx.App.ErrWriter, oplog.ReadCLIConfig(ctx))
 	oplog.SetGlobalLogHandler(logger.Handler())
-	registry := opmetrics.NewRegistry()
+	registry, feed := opmetrics.NewRegistry(), new(watchedFeed)
 	if m := opmetrics.ReadCLIConfig(ctx); m.Enabled {
-		server, err := opmetrics.StartServer(registry, m.ListenAddr, m.ListenPort)
+		server, err := serveVerifier(m, registry, feed, ctx.Duration(flags.MaxHeadAge.Name))
 		if err != nil {
 			return fmt.Errorf("start the metrics server: %w", err)
 		}
 		defer func() { err = errors.Join(err, server.Stop(context.WithoutCancel(run))) }()
 	}
+	p := oppprof.ReadCLIConfig(ctx)
+	profiles := oppprof.New(p.ListenEnabled, p.ListenAddr, p.ListenPort, p.ProfileType, p.ProfileDir, p.ProfileFilename)
+	if err := errors.Join(p.Check(), profiles.Start()); err != nil {
+		return fmt.Errorf("start pprof: %w", err)
+	}
+	defer func() { err = errors.Join(err, profiles.Stop(context.WithoutCancel(run))) }()
 	chain, err := dialChain(run, ctx, logger, registry)
 	if err != nil {
 		return err
 	}
 	defer chain.Close()
+	feed.Feed = chain
 	cfg, err := verifierConfig(run, ctx, chain.Client())
 	if err != nil {
 		return err
 	}
-	deps := verifier.Deps{Feed: chain, Client: chain.Client(), Log: logger, Metrics: verifier.NewMetrics(registry)}
+	deps := verifier.Deps{Feed: feed, Client: chain.Client(), Log: logger, Metrics: verifier.NewMetrics(registry)}
 	if !cfg.DryRun {
 		sender, err := proofSender(ctx, chain, registry)
 		if err != nil {
