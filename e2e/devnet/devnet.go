@@ -16,6 +16,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/derivation"
+	"github.com/evmts/channels/e2e/child"
 	"github.com/evmts/channels/examples/raid"
 	"github.com/evmts/channels/plugin/anvil"
 	"github.com/evmts/channels/sidecar/flags"
@@ -235,7 +236,7 @@ func (d *Devnet) installModule() (err error) {
 // makeSidecars gives every sidecar keys and ports, and makes all known to each other.
 func (d *Devnet) makeSidecars() error {
 	o := &d.Options
-	ports, err := freePorts(3 * len(o.Names))
+	ports, err := child.FreePorts(3 * len(o.Names))
 	if err != nil {
 		return err
 	}
@@ -272,19 +273,6 @@ func (d *Devnet) makeSidecars() error {
 		}
 	}
 	return nil
-}
-
-// freePorts are TCP ports that nobody listens on now.
-func freePorts(n int) (ports []int, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close() // all are held until all are known, so that no two are the same
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
 
 // The ports that people expect.

@@ -103,7 +103,7 @@ func (d *Devnet) File() File {
 		f.Sidecars = append(f.Sidecars, FileSidecar{
 			Name: s.Name, RPC: s.URL(), Metrics: s.MetricsURL(), Multiaddr: s.Multiaddr, Session: s.Session(), SessionKey: s.sessionFile,
 			Owner: FileKey{s.Owner(), crypto.FromECDSA(s.OwnerKey)}, Attestor: s.Attestor(), DataDir: s.DataDir, Log: s.LogFile,
-			PID: s.proc.cmd.Process.Pid,
+			PID: s.proc.PID(),
 		})
 	}
 	return f
