@@ -42,6 +42,26 @@ demo-fraud: deps build ## let a whole party sign a forged raid, and watch it los
 devnet: deps build ## keep the demo's environment running and say what to type next
 	$(BIN) devnet --dir build/devnet
 
+# The op-stack's programs need other versions of modules than the project: they have a module of their own.
+OP_VERSIONS := e2e/opstack/go.mod e2e/opstack/go.sum
+build/.op-binaries: $(OP_VERSIONS) | prerequisites
+	@mkdir -p build/bin
+	@echo "building op-node (1 of 3; all three take some minutes, once)"
+	cd e2e/opstack && go build -o ../../build/bin/op-node github.com/ethereum-optimism/optimism/op-node/cmd
+	@echo "building op-batcher (2 of 3)"
+	cd e2e/opstack && go build -o ../../build/bin/op-batcher github.com/ethereum-optimism/optimism/op-batcher/cmd
+	@echo "building op-geth (3 of 3)"
+	cd e2e/opstack && go build -o ../../build/bin/op-geth github.com/ethereum/go-ethereum/cmd/geth
+	@touch $@
+
+.PHONY: op-binaries
+op-binaries: build/.op-binaries ## build op-geth, op-node and op-batcher, for devnet-op and test-op
+
+.PHONY: test-op
+test-op: deps build op-binaries ## tests on a real op-stack chain: op-geth, op-node, op-batcher (not part of test)
+	go vet -tags opstack ./e2e/...
+	go test -tags opstack -timeout 20m -count 1 ./e2e/opdevnet
+
 .PHONY: module-compilers
 module-compilers: build/.npm-installed ## compilers of modules in C, Rust and Zig: installed as root, otherwise named
 	@tools/module-compilers.sh
