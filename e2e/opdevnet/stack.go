@@ -31,6 +31,7 @@ import (
 // Options of a Stack.
 type Options struct {
 	Dir         string // for everything it writes: an empty folder, or one that does not exist
+	Logs        string // folder of the logs; empty: logs in Dir
 	Binaries    Binaries
 	Anvil       string        // the binary of L1; empty: anvil.Find
 	ChainID     uint64        // of the L2; 0: 901
@@ -123,15 +124,20 @@ func (o *Options) complete() (err error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	if err := os.MkdirAll(filepath.Join(o.Dir, "logs"), 0o755); err != nil {
-		return fmt.Errorf("make the folder of the chain: %w", err)
+	if o.Logs == "" {
+		o.Logs = filepath.Join(o.Dir, "logs")
+	}
+	for _, dir := range []string{o.Dir, o.Logs} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("make the folder of the chain: %w", err)
+		}
 	}
 	return nil
 }
 
 // startL1 deploys the portal with a block per transaction and lets L1 have its pace then.
 func (s *Stack) startL1(ctx context.Context) error {
-	log, err := os.OpenFile(filepath.Join(s.opts.Dir, "logs", "anvil.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	log, err := os.OpenFile(filepath.Join(s.opts.Logs, "anvil.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
 		return fmt.Errorf("open the log of L1: %w", err)
 	}
@@ -203,7 +209,7 @@ func (s *Stack) prepare(ctx context.Context) (err error) {
 
 func (s *Stack) program(name, binary string, ready func(context.Context) error, args ...string) *Program {
 	return &Program{
-		Name: name, LogFile: filepath.Join(s.opts.Dir, "logs", name+".log"), binary: binary, args: args, ready: ready, ended: func(*Program) { s.fail() },
+		Name: name, LogFile: filepath.Join(s.opts.Logs, name+".log"), binary: binary, args: args, ready: ready, ended: func(*Program) { s.fail() },
 	}
 }
 
@@ -265,7 +271,7 @@ func (s *Stack) startBatcher(ctx context.Context) error {
 	s.Batcher = s.program("op-batcher", s.opts.Binaries.Batcher, s.batcherReady,
 		"--l1-eth-rpc", s.L1.URL(), "--l2-eth-rpc", s.URL(), "--rollup-rpc", s.NodeURL(), "--private-key", key,
 		"--data-availability-type=calldata", "--max-channel-duration=1", "--sub-safety-margin=4", "--poll-interval="+l1Poll.String(),
-		"--num-confirmations=1", "--throttle.unsafe-da-bytes-lower-threshold=0", "--rpc.addr=127.0.0.1", "--rpc.port="+strconv.Itoa(s.batcher),
+		"--num-confirmations=1", "--txmgr.receipt-query-interval="+l1Poll.String(), "--throttle.unsafe-da-bytes-lower-threshold=0", "--rpc.addr=127.0.0.1", "--rpc.port="+strconv.Itoa(s.batcher),
 	)
 	return s.Batcher.Start(ctx)
 }
@@ -319,6 +325,9 @@ func (s *Stack) Status(ctx context.Context) (*eth.SyncStatus, error) {
 	}
 	return &status, nil
 }
+
+// Close is Stop without a context of its own: every program has its time to end.
+func (s *Stack) Close() error { return s.Stop(context.Background()) }
 
 // Stop ends everything, those first that use others. It may be called more than once.
 func (s *Stack) Stop(ctx context.Context) error {
