@@ -57,10 +57,13 @@ build/.op-binaries: $(OP_VERSIONS) | prerequisites
 .PHONY: op-binaries
 op-binaries: build/.op-binaries ## build op-geth, op-node and op-batcher, for devnet-op and test-op
 
+.PHONY: devnet-op
+devnet-op: deps build op-binaries ## devnet on a real op-stack: op-geth, op-node and op-batcher instead of anvil
+	$(BIN) devnet --op-stack --dir build/devnet-op
+
 .PHONY: test-op
-test-op: deps build op-binaries ## tests on a real op-stack chain: op-geth, op-node, op-batcher (not part of test)
-	go vet -tags opstack ./e2e/...
-	go test -tags opstack -timeout 20m -count 1 ./e2e/opdevnet
+test-op: deps build op-binaries ## all scenarios on a real op-stack (not part of test; about fifteen minutes)
+	go test -tags opstack -timeout 40m -count 1 -p 1 ./e2e/opdevnet ./e2e
 
 .PHONY: module-compilers
 module-compilers: build/.npm-installed ## compilers of modules in C, Rust and Zig: installed as root, otherwise named
@@ -82,6 +85,7 @@ test-go: deps build ## Go: units, transcripts, crash tests, real processes on a 
 lint: prerequisites ## formatting and vet
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "run gofmt -w on:" $$unformatted; exit 1; fi
 	go vet ./...
+	go vet -tags opstack ./e2e/...
 
 .PHONY: bench
 bench: build ## figures: events/s and latency, derivation calls/s, journal appends/s

@@ -40,9 +40,17 @@ type command struct {
 func start(t *testing.T, args ...string) *command {
 	t.Helper()
 	d := network(t)
-	cmd := exec.Command(d.Options.Binary, args...)
+	cmd := exec.Command(d.Options.Binary, onChain(args)...)
 	cmd.Dir = d.Options.Root
 	return begin(t, cmd)
+}
+
+// onChain has demo and devnet run on the chain that the tests run on.
+func onChain(args []string) []string {
+	if onOpStack {
+		return append(args, "--op-stack")
+	}
+	return args
 }
 
 func begin(t *testing.T, cmd *exec.Cmd) *command {
@@ -110,6 +118,9 @@ func (c *command) end(s os.Signal) (int, string) {
 func requireGone(t *testing.T, f devnet.File) {
 	t.Helper()
 	addresses := []string{f.RPC}
+	if f.OpStack != nil {
+		addresses = append(addresses, f.OpStack.Node, f.OpStack.L1)
+	}
 	for _, s := range f.Sidecars {
 		addresses = append(addresses, s.RPC, s.Metrics)
 	}
@@ -207,7 +218,7 @@ func TestU1_DemoWritesItsSummary(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // the demo's own promise
 	defer cancel()
 	dir := filepath.Join(t.TempDir(), "demo")
-	cmd := exec.CommandContext(ctx, d.Options.Binary, "demo", "--dir", dir, "--json")
+	cmd := exec.CommandContext(ctx, d.Options.Binary, onChain([]string{"demo", "--dir", dir, "--json"})...)
 	cmd.Dir = d.Options.Root
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
