@@ -43,6 +43,29 @@ demo-fraud: deps build ## let a whole party sign a forged raid, and watch it los
 devnet: deps build ## keep the demo's environment running and say what to type next
 	$(BIN) devnet --dir build/devnet
 
+# The op-stack's programs need other versions of modules than the project: they have a module of their own.
+OP_VERSIONS := e2e/opstack/go.mod e2e/opstack/go.sum
+build/.op-binaries: $(OP_VERSIONS) | prerequisites
+	@mkdir -p build/bin
+	@echo "building op-node (1 of 3; all three take some minutes, once)"
+	cd e2e/opstack && go build -o ../../build/bin/op-node github.com/ethereum-optimism/optimism/op-node/cmd
+	@echo "building op-batcher (2 of 3)"
+	cd e2e/opstack && go build -o ../../build/bin/op-batcher github.com/ethereum-optimism/optimism/op-batcher/cmd
+	@echo "building op-geth (3 of 3)"
+	cd e2e/opstack && go build -o ../../build/bin/op-geth github.com/ethereum/go-ethereum/cmd/geth
+	@touch $@
+
+.PHONY: op-binaries
+op-binaries: build/.op-binaries ## build op-geth, op-node and op-batcher, for devnet-op and test-op
+
+.PHONY: devnet-op
+devnet-op: deps build op-binaries ## devnet on a real op-stack: op-geth, op-node and op-batcher instead of anvil
+	$(BIN) devnet --op-stack --dir build/devnet-op
+
+.PHONY: test-op
+test-op: deps build op-binaries ## all scenarios on a real op-stack (not part of test; about fifteen minutes)
+	go test -tags opstack -timeout 40m -count 1 -p 1 ./e2e/opdevnet ./e2e
+
 .PHONY: module-compilers
 module-compilers: build/.npm-installed ## compilers of modules in C, Rust and Zig: installed as root, otherwise named
 	@tools/module-compilers.sh
@@ -63,6 +86,7 @@ test-go: deps build ## Go: units, transcripts, crash tests, real processes on a 
 lint: prerequisites ## formatting and vet
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "run gofmt -w on:" $$unformatted; exit 1; fi
 	go vet ./...
+	go vet -tags opstack ./e2e/...
 
 .PHONY: bench
 bench: build ## figures: events/s and latency, derivation calls/s, journal appends/s

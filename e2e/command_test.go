@@ -41,9 +41,17 @@ type command struct {
 func start(t *testing.T, args ...string) *command {
 	t.Helper()
 	d := network(t)
-	cmd := exec.Command(d.Options.Binary, args...)
+	cmd := exec.Command(d.Options.Binary, onChain(args)...)
 	cmd.Dir = d.Options.Root
 	return begin(t, cmd)
+}
+
+// onChain has demo and devnet run on the chain that the tests run on.
+func onChain(args []string) []string {
+	if onOpStack {
+		return append(args, "--op-stack")
+	}
+	return args
 }
 
 func begin(t *testing.T, cmd *exec.Cmd) *command {
@@ -111,6 +119,9 @@ func (c *command) end(s os.Signal) (int, string) {
 func requireGone(t *testing.T, f devnet.File) {
 	t.Helper()
 	addresses := []string{f.RPC}
+	if f.OpStack != nil {
+		addresses = append(addresses, f.OpStack.Node, f.OpStack.L1)
+	}
 	for _, s := range f.Sidecars {
 		addresses = append(addresses, s.RPC, s.Metrics)
 	}
@@ -208,7 +219,7 @@ func TestU1_DemoWritesItsSummary(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // the demo's own promise
 	defer cancel()
 	dir := filepath.Join(t.TempDir(), "demo")
-	cmd := exec.CommandContext(ctx, d.Options.Binary, "demo", "--dir", dir, "--json")
+	cmd := exec.CommandContext(ctx, d.Options.Binary, onChain([]string{"demo", "--dir", dir, "--json"})...)
 	cmd.Dir = d.Options.Root
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
@@ -313,13 +324,13 @@ func TestU1_ATicketIsBoughtByHand(t *testing.T) {
 	var problems bytes.Buffer
 	cmd.Stderr = &problems
 	done := make(chan struct{})
-	go func() { // this chain makes blocks for transactions only; the seed needs some
+	go func() { // anvil makes blocks for transactions only, and the seed needs some; a sequencer makes them by itself
 		for {
 			select {
 			case <-done:
 				return
 			case <-time.After(200 * time.Millisecond):
-				_ = d.Chain.Node.Mine(ctx, 1) // at the end the chain may be gone
+				_ = d.Chain.Node.Client().CallContext(ctx, nil, "evm_mine") // only anvil knows it
 			}
 		}
 	}()

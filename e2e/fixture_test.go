@@ -84,7 +84,7 @@ func (e *environment) start() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	e.d, err = devnet.Start(ctx, devnet.Options{
-		Dir: filepath.Join(e.dir, "devnet"), Root: root, Binary: binary,
+		Dir: filepath.Join(e.dir, "devnet"), Root: root, Binary: binary, OpStack: onOpStack,
 		Args: func(name string) []string {
 			if name == "operator" {
 				return []string{"--module", extra}
@@ -122,7 +122,7 @@ func network(t *testing.T) *devnet.Devnet {
 
 func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
+	ctx, cancel := context.WithTimeout(t.Context(), slowness*d)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -15,7 +15,7 @@ import (
 // world is a devnet of its own, whose World has another policy than the shared one's.
 func world(t *testing.T, o devnet.Options) *devnet.Devnet {
 	t.Helper()
-	o.Dir, o.Root, o.Binary = filepath.Join(t.TempDir(), "devnet"), network(t).Options.Root, shared.binary()
+	o.Dir, o.Root, o.Binary, o.OpStack = filepath.Join(t.TempDir(), "devnet"), network(t).Options.Root, shared.binary(), onOpStack
 	d, err := devnet.Start(within(t, 2*time.Minute), o)
 	require.NoError(t, err)
 	t.Cleanup(func() {

@@ -25,7 +25,7 @@ const stopTimeout = 30 * time.Second
 func demoCommand() *cli.Command {
 	return &cli.Command{
 		Name: "demo", Usage: "play a whole raid on a development chain and check every promise",
-		Description: `Starts anvil, deploys the contracts and a MUD World, starts three sidecars as processes of their own (the L2's operator,
+		Description: `Starts anvil (or an op-stack), deploys the contracts and a MUD World, starts three sidecars as processes of their own (the L2's operator,
 alice and bob), opens a channel, plays a raid of 60 and more events, closes it, reads payouts, loot and experience back
 from the chain, and replays each sidecar's journal in a fresh process. Exits with 1 when any check fails, and names it.
 
@@ -34,6 +34,7 @@ packages of the repository (make deps).`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "dir", Value: filepath.Join("build", "demo"), Usage: "`FOLDER` for everything that it writes; what an earlier demo left there is deleted"},
 			&cli.DurationFlag{Name: "block-time", Value: time.Second, Usage: "`DURATION` of a block, in whole seconds; 0: a block per transaction"},
+			opStackFlag,
 			&cli.DurationFlag{Name: "pace", Usage: "`DURATION` that a player thinks before an event, for those who want to read along"},
 			&cli.BoolFlag{Name: "keep", Usage: "keep chain and sidecars running at the end, until interrupted"},
 			jsonFlag,
@@ -51,7 +52,7 @@ func runDemo(ctx *cli.Context) (err error) {
 	}
 	out := newDisplay(ctx)
 	began := time.Now()
-	d, err := devnet.Start(run, devnet.Options{Dir: ctx.String("dir"), Binary: binary, BlockTime: ctx.Duration("block-time"), Progress: out.step})
+	d, err := devnet.Start(run, devnet.Options{Dir: ctx.String("dir"), Binary: binary, BlockTime: ctx.Duration("block-time"), OpStack: ctx.Bool(opStackFlag.Name), Progress: out.step})
 	if err != nil {
 		return interrupted(run, err)
 	}

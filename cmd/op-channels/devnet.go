@@ -21,11 +21,14 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
+// opStackFlag runs an environment on the real thing.
+var opStackFlag = &cli.BoolFlag{Name: "op-stack", Usage: "the chain is op-geth with op-node and op-batcher (built by make op-binaries) instead of anvil"}
+
 func devnetCommand() *cli.Command {
 	dir := &cli.StringFlag{Name: "dir", Value: filepath.Join("build", "devnet"), Usage: "`FOLDER` of the devnet; what an earlier one left there is deleted at the start"}
 	return &cli.Command{
 		Name: "devnet", Usage: "keep a development chain, a MUD World and three sidecars running",
-		Description: `Starts anvil, deploys the contracts and a MUD World, starts the sidecars of the L2's operator, of alice and of bob, and
+		Description: `Starts anvil (or an op-stack), deploys the contracts and a MUD World, starts the sidecars of the L2's operator, of alice and of bob, and
 keeps them running until interrupted. Writes devnet.json (addresses, keys, RPC URLs) and open.json (a raid to open) into
 --dir, and says what to type next. Needs Node.js and the npm packages of the repository (make deps).
 
@@ -33,6 +36,7 @@ Keys and money are worth nothing: everyone knows them.`,
 		Flags: []cli.Flag{
 			dir,
 			&cli.DurationFlag{Name: "block-time", Value: time.Second, Usage: "`DURATION` of a block, in whole seconds; 0: a block per transaction"},
+			opStackFlag,
 			jsonFlag,
 		},
 		Action: runDevnet,
@@ -75,7 +79,7 @@ func runDevnet(ctx *cli.Context) (err error) {
 	}
 	out := newDisplay(ctx)
 	d, err := devnet.Start(run, devnet.Options{
-		Dir: ctx.String("dir"), Binary: binary, Ports: true, BlockTime: ctx.Duration("block-time"), Progress: out.step,
+		Dir: ctx.String("dir"), Binary: binary, Ports: true, BlockTime: ctx.Duration("block-time"), OpStack: ctx.Bool(opStackFlag.Name), Progress: out.step,
 	})
 	if err != nil {
 		return interrupted(run, err)
@@ -139,6 +143,9 @@ func printDevnet(w io.Writer, d *devnet.Devnet, open string) {
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintf(t, "chain %d\t%s\n", f.ChainID, f.RPC)
+	if f.OpStack != nil {
+		fmt.Fprintf(t, "op-node\t%s\nL1 %d\t%s\nOptimismPortal\t%s\n", f.OpStack.Node, f.OpStack.L1ChainID, f.OpStack.L1, f.OpStack.Portal)
+	}
 	fmt.Fprintf(t, "Adjudicator\t%s\nMudSettlement\t%s\nWorld\t%s\n", f.Adjudicator, f.Settlement, f.World)
 	for _, label := range []string{"raid__RaidResult", "raid__Loot"} {
 		fmt.Fprintf(t, "table %s\t%s\n", label, f.Tables[label])

@@ -15,9 +15,11 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/derivation"
+	"github.com/evmts/channels/e2e/opdevnet"
 	"github.com/evmts/channels/examples/raid"
 	"github.com/evmts/channels/mudbridge"
 	"github.com/evmts/channels/mudbridge/worlddeploy"
@@ -31,9 +33,19 @@ const minWindow = 1
 // worldSalt fixes the World's address on a fresh chain, so that documentation and bookmarks stay true.
 var worldSalt = common.HexToHash("0x7261696400000000000000000000000000000000000000000000000000000001")
 
+// Node is what runs a chain: anvil, or an op-stack.
+type Node interface {
+	URL() string          // JSON-RPC over HTTP
+	WebSocketURL() string // and over WebSocket, with subscriptions
+	Client() *rpc.Client
+	Done() <-chan struct{} // closed when it has ended
+	Close() error
+}
+
 // Chain is the development chain with what is deployed on it.
 type Chain struct {
-	Node      *anvil.Node
+	Node      Node
+	OpStack   *opdevnet.Stack // the same as Node; nil: the chain is anvil
 	Eth       *ethclient.Client
 	ID        uint64
 	Contracts adjudicator.Contracts
@@ -42,21 +54,56 @@ type Chain struct {
 	deployer *ecdsa.PrivateKey
 }
 
-// startChain runs anvil with a block per transaction; setBlockTime changes that once everything is deployed.
+// startChain runs the chain that the options ask for.
 func startChain(ctx context.Context, o *Options) (*Chain, error) {
-	log, err := os.OpenFile(filepath.Join(o.Dir, "logs", "anvil.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
-	if err != nil {
-		return nil, fmt.Errorf("open the chain's log: %w", err)
-	}
-	binary := ""
-	if os.Getenv(anvil.BinaryEnv) == "" {
-		binary = anvilIn(o.Root)
-	}
+	c := &Chain{ID: o.ChainID, deployer: anvil.Keys()[0]}
 	port := 0
 	if o.Ports && isFree(chainPort) {
 		port = chainPort
 	}
-	node, err := anvil.Start(ctx, anvil.Options{Binary: binary, Port: port, ChainID: o.ChainID, Output: log})
+	if o.OpStack {
+		stack, err := startOpStack(ctx, o, port)
+		if err != nil {
+			return nil, err
+		}
+		c.Node, c.OpStack = stack, stack
+	} else {
+		node, err := startAnvil(context.WithoutCancel(ctx), o, port)
+		if err != nil {
+			return nil, err
+		}
+		c.Node = node
+	}
+	c.Eth = ethclient.NewClient(c.Node.Client())
+	return c, nil
+}
+
+// anvilBinary is the one of the repository, unless the environment names another.
+func anvilBinary(o *Options) string {
+	if os.Getenv(anvil.BinaryEnv) != "" {
+		return ""
+	}
+	return anvilIn(o.Root)
+}
+
+func startOpStack(ctx context.Context, o *Options, port int) (*opdevnet.Stack, error) {
+	binaries, err := opdevnet.FindBinaries(o.Root)
+	if err != nil {
+		return nil, err
+	}
+	return opdevnet.Start(ctx, opdevnet.Options{
+		Dir: filepath.Join(o.Dir, "chain"), Logs: filepath.Join(o.Dir, "logs"), Binaries: binaries, Anvil: anvilBinary(o),
+		ChainID: o.ChainID, BlockTime: o.BlockTime, Port: port, Progress: o.Progress,
+	})
+}
+
+// startAnvil runs anvil with a block per transaction; setBlockTime changes that once everything is deployed.
+func startAnvil(ctx context.Context, o *Options, port int) (*anvil.Node, error) {
+	log, err := os.OpenFile(filepath.Join(o.Dir, "logs", "anvil.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("open the chain's log: %w", err)
+	}
+	node, err := anvil.Start(ctx, anvil.Options{Binary: anvilBinary(o), Port: port, ChainID: o.ChainID, Output: log})
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
 	}
@@ -64,20 +111,65 @@ func startChain(ctx context.Context, o *Options) (*Chain, error) {
 		<-node.Done()
 		_ = log.Close() // nothing is written to it any more
 	}()
-	return &Chain{Node: node, Eth: ethclient.NewClient(node.Client()), ID: o.ChainID, deployer: anvil.Keys()[0]}, nil
+	return node, nil
 }
 
-// send sends a call from the deployer and waits for its receipt.
+// send sends a call from the deployer.
 func (c *Chain) send(ctx context.Context, call adjudicator.Call) (*types.Receipt, error) {
-	receipt, err := c.Node.Send(ctx, c.deployer, &call.To, call.Value, call.Data)
+	return c.Send(ctx, c.deployer, call)
+}
+
+// Send sends a call and waits for its receipt, which there is when the call reverted too. One caller per key at a time.
+func (c *Chain) Send(ctx context.Context, from *ecdsa.PrivateKey, call adjudicator.Call) (*types.Receipt, error) {
+	return send(ctx, c.Node.Client(), from, call)
+}
+
+func send(ctx context.Context, client *rpc.Client, from *ecdsa.PrivateKey, call adjudicator.Call) (*types.Receipt, error) {
+	receipt, err := anvil.Send(ctx, client, from, &call.To, call.Value, call.Data)
 	if err != nil {
 		return nil, err
 	}
 	if receipt.Status != types.ReceiptStatusSuccessful {
-		return nil, fmt.Errorf("transaction %s reverted", receipt.TxHash)
+		return receipt, fmt.Errorf("transaction %s reverted", receipt.TxHash)
 	}
 	return receipt, nil
 }
+
+// Fees are what a transaction cost its sender: gas, and on an op-stack the L1 fee. The operator fee is off on ours.
+func Fees(r *types.Receipt) *big.Int {
+	fees := new(big.Int).Mul(new(big.Int).SetUint64(r.GasUsed), r.EffectiveGasPrice)
+	if r.L1Fee != nil {
+		fees.Add(fees, r.L1Fee)
+	}
+	return fees
+}
+
+// Pass lets the time of the chain go on by d in whole seconds: anvil's clock is set, that of an op-stack is waited for.
+func (c *Chain) Pass(ctx context.Context, d time.Duration) error {
+	if node, ok := c.Node.(*anvil.Node); ok {
+		return node.Advance(ctx, d)
+	}
+	head, err := c.Eth.HeaderByNumber(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("read the chain's head: %w", err)
+	}
+	until := head.Time + uint64(d/time.Second)
+	tick := time.NewTicker(headPoll)
+	defer tick.Stop()
+	for head.Time < until {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the chain's time: %w", ctx.Err())
+		}
+		if head, err = c.Eth.HeaderByNumber(ctx, nil); err != nil {
+			return fmt.Errorf("read the chain's head: %w", err)
+		}
+	}
+	return nil
+}
+
+const headPoll = 200 * time.Millisecond
 
 func (c *Chain) deployContracts(ctx context.Context) (err error) {
 	c.Contracts, _, err = adjudicator.Deploy(ctx, c.Eth, c.send, minWindow, common.Hash{})
@@ -212,8 +304,11 @@ func (c *Chain) raidPolicy(attestor common.Address, o *Options) (p adjudicator.P
 	return p, nil
 }
 
-// setBlockTime makes the chain mine a block per interval, as an L2 does.
+// setBlockTime makes anvil mine a block per interval, as an L2 does; an op-stack has its pace from the beginning.
 func (c *Chain) setBlockTime(ctx context.Context, every time.Duration) error {
+	if c.OpStack != nil {
+		return nil
+	}
 	if every < time.Second || every%time.Second != 0 {
 		return fmt.Errorf("a block time of %s is not in whole seconds", every)
 	}

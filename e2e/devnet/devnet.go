@@ -16,6 +16,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/derivation"
+	"github.com/evmts/channels/e2e/child"
 	"github.com/evmts/channels/examples/raid"
 	"github.com/evmts/channels/plugin/anvil"
 	"github.com/evmts/channels/sidecar/flags"
@@ -28,8 +29,9 @@ type Options struct {
 	Binary    string        // op-channels
 	Names     []string      // of the sidecars; empty: operator, alice, bob. The first is the operator and the World's attestor
 	Ports     bool          // 8545 for the chain and 9545, 9546, … for the sidecars' RPCs, where they are free; otherwise any
+	OpStack   bool          // the chain is op-geth with op-node and op-batcher instead of anvil
 	ChainID   uint64        // 0: 901
-	BlockTime time.Duration // in whole seconds; 0: a block per transaction
+	BlockTime time.Duration // in whole seconds; 0: a block per transaction, on an op-stack a second
 	Window    time.Duration // in which a published journal can be disproved, in whole seconds; 0: a minute
 	ChainOnly bool          // the sidecars get keys but are not started
 	// Modes are those that the World's policy allows; zero: attested and optimistic.
@@ -39,7 +41,7 @@ type Options struct {
 	Progress func(step string)
 }
 
-// setupTimeout bounds Start, which takes a few seconds: the World's deployer is a program of its own.
+// setupTimeout bounds Start, which takes a few seconds, and half a minute on an op-stack, where every transaction waits for its block.
 const setupTimeout = 2 * time.Minute
 
 // DefaultChainID is the id of the development chain.
@@ -94,7 +96,7 @@ func (d *Devnet) start(ctx context.Context) (err error) {
 	defer cancel()
 	o := &d.Options
 	o.Progress("starting the chain")
-	if d.Chain, err = startChain(context.WithoutCancel(ctx), o); err != nil {
+	if d.Chain, err = startChain(ctx, o); err != nil {
 		return err
 	}
 	o.Progress("deploying the contracts and the World")
@@ -196,7 +198,7 @@ func prepareDir(dir string) (*os.File, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %s: end it, or choose another with --dir", ErrInUse, dir), lock.Close())
 	}
-	for _, sub := range []string{"data", "keys", "logs", "modules"} {
+	for _, sub := range []string{"chain", "data", "keys", "logs", "modules"} {
 		path := filepath.Join(dir, sub)
 		if err := os.RemoveAll(path); err != nil {
 			return nil, errors.Join(fmt.Errorf("empty the folder of the devnet: %w", err), lock.Close())
@@ -235,7 +237,7 @@ func (d *Devnet) installModule() (err error) {
 // makeSidecars gives every sidecar keys and ports, and makes all known to each other.
 func (d *Devnet) makeSidecars() error {
 	o := &d.Options
-	ports, err := freePorts(3 * len(o.Names))
+	ports, err := child.FreePorts(3 * len(o.Names))
 	if err != nil {
 		return err
 	}
@@ -272,19 +274,6 @@ func (d *Devnet) makeSidecars() error {
 		}
 	}
 	return nil
-}
-
-// freePorts are TCP ports that nobody listens on now.
-func freePorts(n int) (ports []int, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close() // all are held until all are known, so that no two are the same
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
 
 // The ports that people expect.

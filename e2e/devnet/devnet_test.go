@@ -68,16 +68,6 @@ func TestPeerIDIsTheSessionKeys(t *testing.T) {
 	require.Equal(t, crypto.PubkeyToAddress(key.PublicKey), addr)
 }
 
-func TestFreePortsAreDistinct(t *testing.T) {
-	ports, err := freePorts(20)
-	require.NoError(t, err)
-	seen := make(map[int]bool)
-	for _, p := range ports {
-		require.False(t, seen[p])
-		seen[p] = true
-	}
-}
-
 func TestReadFileSaysHowToGetOne(t *testing.T) {
 	_, err := ReadFile(t.TempDir())
 	require.ErrorContains(t, err, "op-channels devnet")

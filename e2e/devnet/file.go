@@ -18,6 +18,7 @@ type File struct {
 	RPC         string                 `json:"rpc"` // of the chain
 	WS          string                 `json:"ws"`
 	ChainID     uint64                 `json:"chainId"`
+	OpStack     *FileOpStack           `json:"opStack,omitempty"` // what else an op-stack has; nil: the chain is anvil
 	Adjudicator common.Address         `json:"adjudicator"`
 	Settlement  common.Address         `json:"settlement"`
 	Contracts   adjudicator.Contracts  `json:"contracts"` // all of them
@@ -28,6 +29,14 @@ type File struct {
 	Module      FileModule             `json:"module"`
 	Accounts    []FileKey              `json:"accounts"` // all funded keys of the chain; the first deployed everything
 	Sidecars    []FileSidecar          `json:"sidecars"`
+}
+
+// FileOpStack is what an op-stack has beside op-geth.
+type FileOpStack struct {
+	Node      string         `json:"node"` // RPC of op-node
+	L1        string         `json:"l1"`   // RPC of L1
+	L1ChainID uint64         `json:"l1ChainId"`
+	Portal    common.Address `json:"portal"` // OptimismPortal on L1, where deposits are made
 }
 
 // FileModule is the raid's module.
@@ -93,6 +102,9 @@ func (d *Devnet) File() File {
 		World: c.World.World, WorldBlock: c.World.WorldBlock, NamespaceID: c.World.NamespaceID.Hash(), Tables: make(map[string]common.Hash),
 		Module: FileModule{d.Module, d.ModuleFile()},
 	}
+	if s := c.OpStack; s != nil {
+		f.OpStack = &FileOpStack{s.NodeURL(), s.L1.URL(), s.Rollup.L1ChainID.Uint64(), s.Rollup.DepositContractAddress}
+	}
 	for _, t := range c.World.Tables {
 		f.Tables[t.TableID.Label()] = t.TableID.Hash()
 	}
@@ -103,7 +115,7 @@ func (d *Devnet) File() File {
 		f.Sidecars = append(f.Sidecars, FileSidecar{
 			Name: s.Name, RPC: s.URL(), Metrics: s.MetricsURL(), Multiaddr: s.Multiaddr, Session: s.Session(), SessionKey: s.sessionFile,
 			Owner: FileKey{s.Owner(), crypto.FromECDSA(s.OwnerKey)}, Attestor: s.Attestor(), DataDir: s.DataDir, Log: s.LogFile,
-			PID: s.proc.cmd.Process.Pid,
+			PID: s.proc.PID(),
 		})
 	}
 	return f

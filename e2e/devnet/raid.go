@@ -31,7 +31,7 @@ func (d *Devnet) RaidRequest(ctx context.Context) (sidecar.OpenArgs, error) {
 	}
 	c := d.Chain
 	return (&entrance{
-		c.Node.Client(), c.Contracts, c.World.World, c.World.NamespaceID.Hash(), d.Module, crypto.PubkeyToAddress(c.deployer.PublicKey),
+		c.Node.Client(), c.Contracts, c.World.World, c.World.NamespaceID.Hash(), d.Module, c.deployer,
 	}).request(ctx, participants)
 }
 
@@ -46,7 +46,11 @@ func (f File) RaidRequest(ctx context.Context) (sidecar.OpenArgs, error) {
 	for _, s := range f.Sidecars {
 		participants = append(participants, channel.Participant{Signer: s.Session, Owner: s.Owner.Address})
 	}
-	return (&entrance{client, f.Contracts, f.World, f.NamespaceID, f.Module.Hash, f.Accounts[0].Address}).request(ctx, participants)
+	buyer, err := crypto.ToECDSA(f.Accounts[0].Key)
+	if err != nil {
+		return sidecar.OpenArgs{}, fmt.Errorf("read the key that pays for tickets: %w", err)
+	}
+	return (&entrance{client, f.Contracts, f.World, f.NamespaceID, f.Module.Hash, buyer}).request(ctx, participants)
 }
 
 func (e *entrance) request(ctx context.Context, participants []channel.Participant) (sidecar.OpenArgs, error) {

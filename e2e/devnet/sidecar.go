@@ -16,6 +16,7 @@ import (
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/evmts/channels/e2e/child"
 	"github.com/evmts/channels/sidecar"
 	"github.com/evmts/channels/sidecar/flags"
 	libcrypto "github.com/libp2p/go-libp2p/core/crypto"
@@ -37,7 +38,7 @@ type Sidecar struct {
 	binary      string
 	args        []string
 	sessionFile string
-	proc        *process
+	proc        *child.Process
 }
 
 // ErrSidecar means that a sidecar did not come up, or ended by itself.
@@ -145,7 +146,7 @@ func (s *Sidecar) Start() error {
 	}
 	defer log.Close() // the child has its own descriptor
 	// In the environment the key is readable by this user only; arguments are readable by everyone.
-	s.proc, err = startProcess(log, s.Env(), s.binary, s.args...)
+	s.proc, err = child.Start(log, s.Env(), s.binary, s.args...)
 	return err
 }
 
@@ -163,10 +164,10 @@ func (s *Sidecar) Ready(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-s.proc.exited:
-			return fmt.Errorf("%w: %s ended at its start (%v); the end of %s:\n%s", ErrSidecar, s.Name, s.proc.err, s.LogFile, tail(s.LogFile, 2<<10))
+		case <-s.proc.Exited():
+			return fmt.Errorf("%w: %s ended at its start (%v); the end of %s:\n%s", ErrSidecar, s.Name, s.proc.Err(), s.LogFile, child.Tail(s.LogFile, 2<<10))
 		case <-ctx.Done():
-			return fmt.Errorf("%w: the RPC of %s does not answer: %w; the end of %s:\n%s", ErrSidecar, s.Name, ctx.Err(), s.LogFile, tail(s.LogFile, 2<<10))
+			return fmt.Errorf("%w: the RPC of %s does not answer: %w; the end of %s:\n%s", ErrSidecar, s.Name, ctx.Err(), s.LogFile, child.Tail(s.LogFile, 2<<10))
 		case <-tick.C:
 		}
 	}
@@ -189,14 +190,14 @@ func (s *Sidecar) ask(ctx context.Context) error {
 }
 
 // Running tells whether the process runs.
-func (s *Sidecar) Running() bool { return s.proc != nil && s.proc.running() }
+func (s *Sidecar) Running() bool { return s.proc != nil && s.proc.Running() }
 
 // Kill9 ends the process wherever it is.
 func (s *Sidecar) Kill9() error {
 	if !s.Running() {
 		return fmt.Errorf("%w: %s does not run", ErrSidecar, s.Name)
 	}
-	return s.proc.kill()
+	return s.proc.Kill()
 }
 
 // Restart starts the process again and waits for its RPC.
@@ -214,14 +215,14 @@ func (s *Sidecar) Terminate(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
-	if err := s.proc.terminate(ctx); err != nil {
+	if err := s.proc.Terminate(ctx); err != nil {
 		return fmt.Errorf("stop %s: %w", s.Name, err)
 	}
 	return nil
 }
 
 // Exited is closed when the process that was started last has ended.
-func (s *Sidecar) Exited() <-chan struct{} { return s.proc.exited }
+func (s *Sidecar) Exited() <-chan struct{} { return s.proc.Exited() }
 
 // Args are the arguments of the process; the key that pays is in its environment.
 func (s *Sidecar) Args() []string { return slices.Clone(s.args) }

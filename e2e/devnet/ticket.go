@@ -2,33 +2,26 @@ package devnet
 
 import (
 	"context"
-	"errors"
+	"crypto/ecdsa"
 	"fmt"
-	"time"
+	"math/big"
 
-	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/examples/raid"
 )
 
-const (
-	receiptPoll    = 20 * time.Millisecond
-	receiptTimeout = 30 * time.Second
-)
-
-// entrance buys tickets on a development chain, from an account that the chain holds the key of.
+// entrance buys tickets on a development chain. One at a time: they are paid from one account.
 type entrance struct {
 	client    *rpc.Client
 	contracts adjudicator.Contracts
 	world     common.Address
 	namespace common.Hash
 	module    common.Hash
-	buyer     common.Address
+	buyer     *ecdsa.PrivateKey
 }
 
 // genesis buys a ticket for a raid of these owners (the first keeps the dungeon), waits for its seed, and gives the genesis
@@ -71,35 +64,28 @@ func (e *entrance) genesis(ctx context.Context, owners []common.Address) (raid.G
 	return g, nil
 }
 
-// pass makes the chain go past a block: a development chain does it at once.
+// pass makes the chain go past a block, whether it mines by itself or not: a transaction that does nothing needs another block.
 func (e *entrance) pass(ctx context.Context, number uint64) error {
+	self := adjudicator.Call{To: crypto.PubkeyToAddress(e.buyer.PublicKey), Value: new(big.Int)}
 	head, err := ethclient.NewClient(e.client).BlockNumber(ctx)
 	if err != nil {
 		return fmt.Errorf("read the chain's head: %w", err)
 	}
-	if head > number {
-		return nil
-	}
-	if err := e.client.CallContext(ctx, nil, "anvil_mine", hexutil.Uint64(number+1-head)); err != nil {
-		return fmt.Errorf("mine blocks: %w", err)
+	for head <= number {
+		receipt, err := send(ctx, e.client, e.buyer, self)
+		if err != nil {
+			return fmt.Errorf("wait for block %d: %w", number+1, err)
+		}
+		head = receipt.BlockNumber.Uint64()
 	}
 	return nil
 }
 
 // sendFor sends a call and finds what the contract said in its transaction.
 func sendFor[F adjudicator.Body](ctx context.Context, e *entrance, call adjudicator.Call) (found F, err error) {
-	var hash common.Hash
-	if err := e.client.CallContext(ctx, &hash, "eth_sendTransaction", map[string]any{
-		"from": e.buyer, "to": call.To, "value": (*hexutil.Big)(call.Value), "data": hexutil.Bytes(call.Data),
-	}); err != nil {
-		return found, err
-	}
-	receipt, err := e.receipt(ctx, hash)
+	receipt, err := send(ctx, e.client, e.buyer, call)
 	if err != nil {
 		return found, err
-	}
-	if receipt.Status != types.ReceiptStatusSuccessful {
-		return found, fmt.Errorf("transaction %s reverted", hash)
 	}
 	for _, l := range receipt.Logs {
 		fact, known, err := e.contracts.DecodeLog(*l)
@@ -110,22 +96,5 @@ func sendFor[F adjudicator.Body](ctx context.Context, e *entrance, call adjudica
 			return f, nil
 		}
 	}
-	return found, fmt.Errorf("transaction %s has no %T in its log", hash, found)
-}
-
-func (e *entrance) receipt(ctx context.Context, hash common.Hash) (*types.Receipt, error) {
-	ctx, cancel := context.WithTimeout(ctx, receiptTimeout)
-	defer cancel()
-	eth := ethclient.NewClient(e.client)
-	for {
-		receipt, err := eth.TransactionReceipt(ctx, hash)
-		if err == nil || !errors.Is(err, ethereum.NotFound) {
-			return receipt, err
-		}
-		select {
-		case <-time.After(receiptPoll):
-		case <-ctx.Done():
-			return nil, fmt.Errorf("transaction %s is not mined: %w", hash, ctx.Err())
-		}
-	}
+	return found, fmt.Errorf("transaction %s has no %T in its log", receipt.TxHash, found)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/evmts/channels/e2e/child"
 	"github.com/evmts/channels/plugin/anvil"
 	"github.com/evmts/channels/sidecar/flags"
 )
@@ -19,7 +20,7 @@ type Verifier struct {
 	LogFile string
 
 	key  *ecdsa.PrivateKey
-	proc *process
+	proc *child.Process
 }
 
 // StartVerifier starts a verifier for all Worlds of the devnet's settlement. It is told the contracts and a node, nothing else.
@@ -31,7 +32,7 @@ func (d *Devnet) StartVerifier(ctx context.Context) (*Verifier, error) {
 		return nil, fmt.Errorf("open the log of the verifier: %w", err)
 	}
 	defer log.Close() // the child has its own descriptor
-	v.proc, err = startProcess(log, []string{flags.EnvVarPrefix + "_PRIVATE_KEY=" + hexutil.Encode(crypto.FromECDSA(v.key))}, d.Options.Binary,
+	v.proc, err = child.Start(log, []string{flags.EnvVarPrefix + "_PRIVATE_KEY=" + hexutil.Encode(crypto.FromECDSA(v.key))}, d.Options.Binary,
 		"verify", flag(flags.L2EthRPC), d.Chain.Node.WebSocketURL(), flag(flags.ChainID), fmt.Sprint(d.Chain.ID),
 		flag(flags.Settlement), d.Chain.Contracts.Settlement.Hex(), "--txmgr.receipt-query-interval", "100ms", "--log.color=false",
 	)
@@ -45,13 +46,13 @@ func (v *Verifier) Log() string { return v.LogFile }
 func (v *Verifier) Address() common.Address { return crypto.PubkeyToAddress(v.key.PublicKey) }
 
 // Exited is closed when the process has ended.
-func (v *Verifier) Exited() <-chan struct{} { return v.proc.exited }
+func (v *Verifier) Exited() <-chan struct{} { return v.proc.Exited() }
 
 // Stop ends the process with SIGTERM and waits.
 func (v *Verifier) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
-	if err := v.proc.terminate(ctx); err != nil {
+	if err := v.proc.Terminate(ctx); err != nil {
 		return fmt.Errorf("stop the verifier: %w", err)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/channel"
+	"github.com/evmts/channels/e2e/devnet"
 	"github.com/evmts/channels/mudbridge"
 	"github.com/evmts/channels/sidecar"
 )
@@ -111,7 +112,7 @@ func (t *teller) payouts(ctx context.Context, receipts [][]*types.Receipt) error
 		conserved.Add(&conserved, got)
 		fees := new(big.Int)
 		for _, r := range receipts[i] {
-			fees.Add(fees, new(big.Int).Mul(new(big.Int).SetUint64(r.GasUsed), r.EffectiveGasPrice))
+			fees.Add(fees, devnet.Fees(r))
 		}
 		t.sum.Payouts = append(t.sum.Payouts, Payout{s.Name, s.Owner(), stake.Dec(), final.Dec(), got.String(), fees.String()})
 		t.sum.Checks.check("the contract paid "+s.Name+" what the last state says", equal(got.String(), final.Dec()))

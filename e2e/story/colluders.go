@@ -2,7 +2,6 @@ package story
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"fmt"
 	"math/big"
 
@@ -128,18 +127,6 @@ func (c *colluders) signAll(m channel.Message) ([]channel.Signature, error) {
 	return out, nil
 }
 
-// send sends a call from a wallet; what reverts is told in the contracts' words.
-func send(ctx context.Context, d *devnet.Devnet, from *ecdsa.PrivateKey, call adjudicator.Call) (*types.Receipt, error) {
-	receipt, err := d.Chain.Node.Send(ctx, from, &call.To, call.Value, call.Data)
-	if err != nil {
-		return nil, err
-	}
-	if receipt.Status != types.ReceiptStatusSuccessful {
-		return receipt, fmt.Errorf("transaction %s reverted", receipt.TxHash)
-	}
-	return receipt, nil
-}
-
 // fund pays everybody's stake.
 func (c *colluders) fund(ctx context.Context) error {
 	for i, s := range c.d.Sidecars {
@@ -147,7 +134,7 @@ func (c *colluders) fund(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := send(ctx, c.d, s.OwnerKey, call); err != nil {
+		if _, err := c.d.Chain.Send(ctx, s.OwnerKey, call); err != nil {
 			return fmt.Errorf("deposit of %s: %w", s.Name, err)
 		}
 	}
@@ -165,7 +152,7 @@ func (c *colluders) conclude(ctx context.Context) (*types.Receipt, error) {
 	if err != nil {
 		return nil, err
 	}
-	return send(ctx, c.d, c.d.Sidecars[0].OwnerKey, call)
+	return c.d.Chain.Send(ctx, c.d.Sidecars[0].OwnerKey, call)
 }
 
 // publish puts the whole journal on chain, with the World's bond.
@@ -175,7 +162,7 @@ func (c *colluders) publish(ctx context.Context, bond channel.Amount) (receipts 
 		return nil, err
 	}
 	for _, call := range calls {
-		r, err := send(ctx, c.d, c.d.Sidecars[0].OwnerKey, call)
+		r, err := c.d.Chain.Send(ctx, c.d.Sidecars[0].OwnerKey, call)
 		if err != nil {
 			return receipts, fmt.Errorf("publish: %w", err)
 		}

@@ -306,7 +306,7 @@ func (f *fraud) examine(ctx context.Context, hash common.Hash, d adjudicator.Dis
 	f.sum.Checks.check("it named the forged leaf and no other", equal(d.Index, f.c.forged))
 	f.sum.Checks.check("the chain derived the state that the rules give", equal(d.Derived, f.sum.Forged.Right))
 	f.sum.Checks.check("the proof costs 5 million gas at most", atMost(receipt.GasUsed, maxProofGas))
-	fees := new(big.Int).Mul(new(big.Int).SetUint64(receipt.GasUsed), receipt.EffectiveGasPrice)
+	fees := devnet.Fees(receipt)
 	half := new(big.Int).Div(bondOf(f.sum.Bond), big.NewInt(2))
 	now, err := balance(ctx, f.d, f.verifier.Address())
 	if err != nil {
@@ -340,7 +340,7 @@ func (f *fraud) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := f.d.Chain.Node.Advance(ctx, f.d.Options.Window+time.Second); err != nil {
+	if err := f.d.Chain.Pass(ctx, f.d.Options.Window+time.Second); err != nil {
 		return err
 	}
 	from := crypto.PubkeyToAddress(f.d.Sidecars[0].OwnerKey.PublicKey)

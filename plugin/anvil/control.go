@@ -14,6 +14,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
 )
 
 // wellKnownKeys are the keys of the mnemonic "test test test test test test test test test test test junk", which every
@@ -122,14 +123,24 @@ func (n *Node) SetCode(ctx context.Context, account common.Address, code []byte)
 	return n.call(ctx, nil, "anvil_setCode", account, hexutil.Bytes(code))
 }
 
-// Send signs a transaction with key, sends it and waits for its receipt, asking every 10 ms. A nil to creates a contract. It is meant
-// for setting a chain up: nonces are taken from the pool, so one caller per key at a time.
+// Send is the package's Send on this node.
 func (n *Node) Send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Address, value *big.Int, data []byte) (*types.Receipt, error) {
-	tx, err := n.Publish(ctx, key, to, value, data)
+	return Send(ctx, n.client, key, to, value, data)
+}
+
+// Publish is Send without the wait.
+func (n *Node) Publish(ctx context.Context, key *ecdsa.PrivateKey, to *common.Address, value *big.Int, data []byte) (*types.Transaction, error) {
+	return Publish(ctx, n.client, key, to, value, data)
+}
+
+// Send signs a transaction with key, sends it to a node and waits for its receipt, asking every 10 ms. A nil to creates a contract. It
+// is meant for setting a development chain up, this one or another: nonces are taken from the pool, so one caller per key at a time.
+func Send(ctx context.Context, client *rpc.Client, key *ecdsa.PrivateKey, to *common.Address, value *big.Int, data []byte) (*types.Receipt, error) {
+	tx, err := Publish(ctx, client, key, to, value, data)
 	if err != nil {
 		return nil, err
 	}
-	eth := ethclient.NewClient(n.client)
+	eth := ethclient.NewClient(client)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -149,8 +160,8 @@ func (n *Node) Send(ctx context.Context, key *ecdsa.PrivateKey, to *common.Addre
 }
 
 // Publish is Send without the wait.
-func (n *Node) Publish(ctx context.Context, key *ecdsa.PrivateKey, to *common.Address, value *big.Int, data []byte) (*types.Transaction, error) {
-	eth := ethclient.NewClient(n.client)
+func Publish(ctx context.Context, client *rpc.Client, key *ecdsa.PrivateKey, to *common.Address, value *big.Int, data []byte) (*types.Transaction, error) {
+	eth := ethclient.NewClient(client)
 	from := crypto.PubkeyToAddress(key.PublicKey)
 	id, err := eth.ChainID(ctx)
 	if err != nil {

@@ -1,4 +1,4 @@
-package devnet
+package child
 
 import (
 	"os/exec"
