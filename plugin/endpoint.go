@@ -23,6 +23,7 @@ import (
 type endpoint struct {
 	name     string // host and port: addresses of hosted nodes carry keys in their paths
 	url      string
+	secrets  []string // what of the address is not for logs, as it may stand in an error
 	cfg      *Config
 	metrics  *chainMetrics
 	expected *identity
@@ -60,6 +61,12 @@ func newEndpoint(address string, index int, cfg *Config, m *chainMetrics, id *id
 		return nil, fmt.Errorf("%w: address %d is malformed", ErrConfig, index+1) // the error would show a key in it
 	case u.Host != "":
 		e.name = u.Host
+		if len(u.RequestURI()) > 1 { // net/http hides a password, but no path
+			e.secrets = append(e.secrets, u.RequestURI())
+		}
+		if u.User != nil {
+			e.secrets = append(e.secrets, u.User.String())
+		}
 	default:
 		e.name = filepath.Base(address)
 	}
@@ -90,18 +97,25 @@ func (e *endpoint) connect(ctx context.Context) (*rpc.Client, error) {
 	client, err := rpc.DialOptions(ctx, e.url, options...)
 	if err != nil {
 		e.metrics.rpcErrors.WithLabelValues("connect").Inc()
-		return nil, fmt.Errorf("connect to %s: %w: %w", e.name, hide(err, e.url, e.name), ErrUnreachable)
+		return nil, fmt.Errorf("connect to %s: %w: %w", e.name, e.hide(err), ErrUnreachable)
 	}
 	e.client = client
 	return client, nil
 }
 
-// hide takes an address with a key in it out of an error.
-func hide(err error, address, name string) error {
-	if err == nil || !strings.Contains(err.Error(), address) {
+// hide takes the address, with a key that may be in it, out of an error.
+func (e *endpoint) hide(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for _, s := range e.secrets {
+		text = strings.ReplaceAll(text, s, "…")
+	}
+	if text == err.Error() {
 		return err
 	}
-	return hidden{err, strings.ReplaceAll(err.Error(), address, name)}
+	return hidden{err, text}
 }
 
 type hidden struct {
@@ -215,5 +229,5 @@ func (e *endpoint) failed(during, method string, err error) error {
 		return fmt.Errorf("%s of %s: %w", method, e.name, err)
 	}
 	e.suspect()
-	return fmt.Errorf("%s of %s: %w: %w", method, e.name, hide(err, e.url, e.name), ErrUnreachable)
+	return fmt.Errorf("%s of %s: %w: %w", method, e.name, e.hide(err), ErrUnreachable)
 }

@@ -451,3 +451,26 @@ func TestF7_TransactionsSurviveTheirNode(t *testing.T) {
 		}
 	})
 }
+
+// Addresses of hosted nodes have keys in them; errors go into logs and tickets.
+func TestR7_ErrorsShowNoKeys(t *testing.T) {
+	t.Parallel()
+	n := startChain(t, anvil.Options{})
+	w := newWire(t, n)
+	for _, address := range []string{"http://%s/v3/secret", "ws://%s/v3/secret", "http://user:secret@%s/v3/secret?key=secret", "wss://user:secret@%s/secret"} {
+		cfg := testConfig(fmt.Sprintf(address, "127.0.0.1:1"))
+		_, err := plugin.Dial(context.Background(), cfg)
+		require.ErrorIs(t, err, plugin.ErrUnreachable)
+		require.ErrorContains(t, err, "127.0.0.1:1")
+		require.NotContains(t, err.Error(), "secret", address)
+	}
+	cfg := testConfig(w.url("http") + "/?key=secret")
+	c := dial(t, cfg)
+	w.set(true, false)
+	_, err := plugin.NewSubmitter(c, submitterConfig(0))
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "secret")
+	_, err = c.Client().BlockNumber(context.Background())
+	require.Error(t, err)
+	require.NotContains(t, err.Error(), "secret")
+}

@@ -178,7 +178,7 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 	}
 	txCfg, err := txmgr.NewConfig(cfg.Tx, chain.log)
 	if err != nil {
-		return nil, fmt.Errorf("transaction manager: %w", err)
+		return nil, fmt.Errorf("transaction manager: %w", node.hide(err))
 	}
 	if txCfg.ChainID.Cmp(new(big.Int).SetUint64(chain.cfg.ChainID)) != 0 {
 		txCfg.Backend.Close()

@@ -37,8 +37,10 @@ const (
 func verifyEnv(name string) []string { return []string{flags.EnvVarPrefix + "_" + name} }
 
 var (
-	verifyRPC = &cli.StringFlag{Name: flags.L2EthRPC.Name, Aliases: []string{"l2-rpc"}, EnvVars: flags.L2EthRPC.EnvVars, Value: flags.DefaultL2EthRPC, Usage: flags.L2EthRPC.Usage}
-	verifyID  = &cli.Uint64Flag{Name: flags.ChainID.Name, EnvVars: flags.ChainID.EnvVars, Usage: "chain `ID` that the node must have; without it the node's is taken"}
+	verifyRPC = &cli.StringSliceFlag{
+		Name: flags.L2EthRPC.Name, Aliases: []string{"l2-rpc"}, EnvVars: flags.L2EthRPC.EnvVars, Value: cli.NewStringSlice(flags.DefaultL2EthRPC), Usage: flags.L2EthRPC.Usage,
+	}
+	verifyID = &cli.Uint64Flag{Name: flags.ChainID.Name, EnvVars: flags.ChainID.EnvVars, Usage: "chain `ID` that the node must have; without it the node's is taken"}
 
 	verifySettlement = &cli.StringFlag{Name: flags.Settlement.Name, EnvVars: flags.Settlement.EnvVars, Usage: "`ADDRESS` of the MudSettlement contract, which knows all others"}
 	publicationsFlag = &cli.StringFlag{Name: "publications", EnvVars: verifyEnv("PUBLICATIONS"), Usage: "`ADDRESS` of the Publications contract, instead of a settlement's: guards every settlement that works with it"}
@@ -55,6 +57,7 @@ func verifyCommand() *cli.Command {
 		flags.Config, verifyRPC, verifyID, verifySettlement, publicationsFlag, deploymentFlag, worldFlag, fromBlockFlag, onceFlag, dryRunFlag, workersFlag,
 		flags.PollInterval, flags.MaxHeadAge, jsonFlag,
 	}
+	list = append(list, flags.Follow()...)
 	list = append(list, oplog.CLIFlags(flags.EnvVarPrefix)...)
 	list = append(list, opmetrics.CLIFlags(flags.EnvVarPrefix)...)
 	list = append(list, flags.PprofFlags()...)
@@ -140,23 +143,29 @@ func verify(ctx *cli.Context) (err error) {
 
 func dialChain(run context.Context, ctx *cli.Context, logger log.Logger, registry *prometheus.Registry) (*plugin.Chain, error) {
 	id := ctx.Uint64(verifyID.Name)
-	url := ctx.String(verifyRPC.Name)
+	urls := ctx.StringSlice(verifyRPC.Name)
+	if len(urls) == 0 {
+		return nil, fmt.Errorf("--%s is empty: give the address of an execution client", verifyRPC.Name)
+	}
 	if id == 0 {
 		asking, cancel := context.WithTimeout(run, 10*time.Second)
 		defer cancel()
-		first, _, _ := strings.Cut(url, ",")
-		c, err := ethclient.DialContext(asking, first)
+		c, err := ethclient.DialContext(asking, urls[0])
 		if err != nil {
-			return nil, fmt.Errorf("connect to %s: %w", url, err)
+			return nil, fmt.Errorf("connect to %s: %w", urls[0], err)
 		}
 		defer c.Close()
 		n, err := c.ChainID(asking)
 		if err != nil {
-			return nil, fmt.Errorf("ask %s for its chain id: %w", url, err)
+			return nil, fmt.Errorf("ask %s for its chain id: %w", urls[0], err)
 		}
 		id = n.Uint64()
 	}
-	return plugin.Dial(run, plugin.Config{RPC: url, ChainID: id, PollInterval: ctx.Duration(flags.PollInterval.Name), Logger: logger, Registerer: registry})
+	return plugin.Dial(run, plugin.Config{
+		RPC: strings.Join(urls, ","), RollupRPC: ctx.String(flags.RollupRPC.Name), ChainID: id,
+		VerifyReceipts: ctx.Bool(flags.VerifyReceipts.Name), CheckOutputs: ctx.Bool(flags.CheckOutputs.Name),
+		StallTimeout: ctx.Duration(flags.StallTimeout.Name), PollInterval: ctx.Duration(flags.PollInterval.Name), Logger: logger, Registerer: registry,
+	})
 }
 
 func verifierConfig(run context.Context, ctx *cli.Context, client *ethclient.Client) (cfg verifier.Config, err error) {
