@@ -4,6 +4,7 @@ package opdevnet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/big"
 	"os"
@@ -227,4 +228,47 @@ func TestProgramThatRunsIsNotStartedTwice(t *testing.T) {
 func callL1BlockNumber() ethereum.CallMsg {
 	to := predeploys.L1BlockAddr
 	return ethereum.CallMsg{To: &to, Data: crypto.Keccak256([]byte("number()"))[:4]}
+}
+
+// L1 takes back a block with a deposit: the L2 takes back what followed from it and goes on.
+func TestL1ReorgRollsTheL2Back(t *testing.T) {
+	ctx, client, to := within(t, 2*time.Minute), ethclient.NewClient(stack.Client()), common.HexToAddress("0x4e046")
+	d, err := stack.Deposit(ctx, anvil.Keys()[2], to, big.NewInt(1), 100_000, nil)
+	require.NoError(t, err)
+	// L1 stands until it is reorganized, so that the deposit's block cannot become final meanwhile.
+	pace := func(seconds uint64) {
+		require.NoError(t, stack.L1.Client().CallContext(ctx, nil, "evm_setIntervalMining", seconds))
+	}
+	pace(0)
+	was := receiptOf(ctx, t, d.L2)
+	l1, err := ethclient.NewClient(stack.L1.Client()).BlockNumber(ctx)
+	require.NoError(t, err)
+	depth := l1 - d.L1.BlockNumber.Uint64() + 1
+	require.LessOrEqual(t, depth, uint64(2), "finalized blocks of L1 must stay")
+	require.NoError(t, stack.L1.Reorg(ctx, depth))
+	pace(uint64(stack.opts.L1BlockTime / time.Second))
+
+	for {
+		_, err := client.TransactionReceipt(ctx, d.L2)
+		if errors.Is(err, ethereum.NotFound) {
+			break
+		}
+		select {
+		case <-time.After(readyPoll):
+		case <-ctx.Done():
+			t.Fatalf("the deposit stays on L2: %v", err)
+		}
+	}
+	until(ctx, t, func(s *eth.SyncStatus) bool { return s.UnsafeL2.Number > was.BlockNumber.Uint64()+2 })
+	// anvil forgets the transactions of the blocks that it takes back, where other nodes put them into their pools again. The
+	// batcher goes on with the nonce that follows, which L1 will never mine: it is restarted, as its operator would.
+	require.NoError(t, stack.Batcher.Kill9())
+	require.NoError(t, stack.Batcher.Start(ctx))
+	status := until(ctx, t, func(s *eth.SyncStatus) bool { return s.SafeL2.Number > was.BlockNumber.Uint64()+2 })
+	now, err := client.HeaderByNumber(ctx, was.BlockNumber)
+	require.NoError(t, err)
+	require.NotEqual(t, was.BlockHash, now.Hash())
+	has, err := client.BalanceAt(ctx, to, new(big.Int).SetUint64(status.SafeL2.Number))
+	require.NoError(t, err)
+	require.Zero(t, has.Sign(), "L1 has no such deposit any more")
 }

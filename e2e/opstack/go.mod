@@ -1,3 +1,4 @@
+// What op-geth, op-node and op-batcher are built from: `make op-binaries`. The op-geth is the one that this optimism names.
 module github.com/evmts/channels/e2e/opstack
 
 go 1.26.0
