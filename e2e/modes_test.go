@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"context"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,12 +38,21 @@ func TestU1_RaidInAWorldThatTrustsNobody(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o.BlockTime = time.Second // a window needs a clock
 			o.Args = func(name string) []string {
-				return map[string][]string{"operator": {"--publish"}, "alice": {"--verifier"}}[name]
+				operator := []string{"--publish"}
+				if o.Modes == adjudicator.ModeOptimistic { // an attestor, but of another World: this one is not even asked
+					operator = append(operator, "--attest", "world=0x00000000000000000000000000000000000000aa")
+				}
+				return map[string][]string{"operator": operator, "alice": {"--verifier"}}[name]
 			}
-			sum, err := story.Tell(within(t, 2*time.Minute), world(t, o), story.Options{})
+			d := world(t, o)
+			sum, err := story.Tell(within(t, 2*time.Minute), d, story.Options{})
 			require.NoError(t, err)
 			require.True(t, sum.OK)
 			require.NotEmpty(t, sum.Records)
+			log, err := os.ReadFile(d.Sidecars[0].LogFile)
+			require.NoError(t, err)
+			require.Equal(t, o.Modes == adjudicator.ModeExecuted, strings.Contains(string(log), "takes no attestations for this module"),
+				"whoever attests for a World tries that first, and publishes when it is refused")
 			for _, tx := range sum.Transactions {
 				t.Logf("%s: %d gas", tx.Kind, tx.GasUsed)
 			}

@@ -324,6 +324,11 @@ func (e *Engine) AttestorAddress() common.Address {
 	return crypto.PubkeyToAddress(e.cfg.Keys.Attestor.PublicKey)
 }
 
+// attests tells whether this node attests for a World of its settlement.
+func (e *Engine) attests(world common.Address) bool {
+	return e.cfg.Keys.Attestor != nil && (len(e.cfg.AttestWorlds) == 0 || slices.Contains(e.cfg.AttestWorlds, world))
+}
+
 func (c *running) String() string { return fmt.Sprintf("channel %s (%s)", c.id, c.Status()) }
 
 func sortInfos(out []ChannelInfo) {

@@ -45,8 +45,10 @@ type Config struct {
 	DataDir string
 	Modules []string
 	Keys    Keys
-	Publish bool // journals of finished channels, for Worlds that want them on chain
-	Verify  bool // disprove wrong journals that anybody publishes
+	// AttestWorlds are those that we attest for; none: every World of the settlement that names our attestor key.
+	AttestWorlds []common.Address
+	Publish      bool // journals of finished channels, for Worlds that want them on chain
+	Verify       bool // disprove wrong journals that anybody publishes
 
 	P2PListen, P2PPeers []string
 	P2PAllow, P2PDeny   []common.Address
@@ -89,6 +91,14 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 	var err error
 	cfg.Trust, err = plugin.ParseLevel(ctx.String(flags.Trust.Name))
 	r.note(flags.Trust.Name, err)
+	for _, s := range ctx.StringSlice(flags.AttestWorlds.Name) {
+		world, ok := strings.CutPrefix(s, "world=")
+		if !ok {
+			r.note(flags.AttestWorlds.Name, fmt.Errorf("%q is not world=ADDRESS", s))
+			continue
+		}
+		cfg.AttestWorlds = append(cfg.AttestWorlds, r.parse(flags.AttestWorlds.Name, world))
+	}
 	cfg.Keys.Session = r.keyFile(flags.SessionKey.Name)
 	cfg.Keys.Attestor = r.keyFile(flags.AttestorKey.Name)
 	cfg.Keys.Owner, err = crypto.HexToECDSA(strings.TrimPrefix(cfg.Tx.PrivateKey, "0x"))
@@ -108,6 +118,8 @@ func (c *Config) Check() error {
 		return errors.New("--session-key is missing: make one with `openssl rand -hex 32` and keep the file private")
 	case c.Keys.Owner == nil:
 		return errors.New("--private-key is missing: the owner's key pays stakes and receives payouts")
+	case len(c.AttestWorlds) > 0 && c.Keys.Attestor == nil:
+		return errors.New("--attest needs --attestor-key: give the file of the key that the Worlds' policies name")
 	case (c.Publish || c.Verify) && c.Settlement == (common.Address{}):
 		return errors.New("--publish and --verifier need --settlement: give the address of the MudSettlement contract on this chain")
 	case c.CheckOutputs && c.RollupRPC == "":

@@ -114,6 +114,19 @@ max-stake = ["0x0000000000000000000000000000000000000000=5"]
 	}
 }
 
+// The Worlds to attest for are named one by one, and need a key.
+func TestConfigAttest(t *testing.T) {
+	const one, two = "0x1100000000000000000000000000000000000000", "0x2200000000000000000000000000000000000000"
+	key := []string{"--attestor-key", write(t, "attestor.key", "0000000000000000000000000000000000000000000000000000000000000003")}
+	cfg, err := parse(t, append(append(needed(t), key...), "--attest", "world="+one, "--attest", "world="+two)...)
+	require.NoError(t, err)
+	require.Equal(t, []common.Address{common.HexToAddress(one), common.HexToAddress(two)}, cfg.AttestWorlds)
+	for attest, want := range map[string]string{"world=" + one: "--attestor-key", one: "world=ADDRESS", "world=0x12": "no address"} {
+		_, err := parse(t, append(needed(t), "--attest", attest)...)
+		require.ErrorContains(t, err, want)
+	}
+}
+
 // Several nodes can be given in every way that a list can; receipts are verified unless somebody says no.
 func TestConfigNodes(t *testing.T) {
 	cfg, err := parse(t, needed(t)...)

@@ -48,19 +48,21 @@ type EngineConfig struct {
 	ChainID     uint64
 	Adjudicator common.Address
 	Settlement  common.Address // zero: this node serves no World
-	Publish     bool           // publish the journals of our finished channels where their World wants them
-	Policy      Policy
-	Stall       time.Duration // messages are sent again after this long without progress
-	Skew        time.Duration // how far an event's timestamp may be ahead of our clock
-	Margin      time.Duration // no deposit later than this before the funding deadline
-	Turn        time.Duration // left to each participant before us to conclude
-	Store       *eventstore.Store
-	Network     Network
-	Chain       Chain
-	Modules     Modules
-	Metrics     *Metrics
-	Log         log.Logger
-	Now         func() time.Time
+	// AttestWorlds are those that Keys.Attestor signs for; none: every World of the settlement.
+	AttestWorlds []common.Address
+	Publish      bool // publish the journals of our finished channels where their World wants them
+	Policy       Policy
+	Stall        time.Duration // messages are sent again after this long without progress
+	Skew         time.Duration // how far an event's timestamp may be ahead of our clock
+	Margin       time.Duration // no deposit later than this before the funding deadline
+	Turn         time.Duration // left to each participant before us to conclude
+	Store        *eventstore.Store
+	Network      Network
+	Chain        Chain
+	Modules      Modules
+	Metrics      *Metrics
+	Log          log.Logger
+	Now          func() time.Time
 }
 
 const (

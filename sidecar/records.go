@@ -104,7 +104,7 @@ func (e *Engine) lifecycleConfig(r *channel.Rules, genesis []byte, start play.Po
 	served := world.Settlement != (common.Address{}) && world.Settlement == e.cfg.Settlement
 	return &lifecycle.Config{
 		Rules: r, Genesis: genesis, Start: start, Me: me,
-		Attest: served && e.cfg.Keys.Attestor != nil, Publish: served && e.cfg.Publish,
+		Attest: served && e.attests(world.World), Publish: served && e.cfg.Publish,
 		Margin: uint64(e.cfg.Margin.Seconds()), Skew: uint64(e.cfg.Skew.Seconds()),
 		Stall: uint64(max(1, e.cfg.Stall.Seconds())), Turn: uint64(max(1, e.cfg.Turn.Seconds())),
 	}

@@ -51,6 +51,8 @@ var (
 		Usage: "`FILE` with the session key in hex: signs events and updates, and is the node's identity among peers"}
 	AttestorKey = &cli.StringFlag{Name: "attestor-key", EnvVars: env("ATTESTOR_KEY"), Usage: "`FILE` with the attestor key in hex, for a World's attestor"}
 
+	AttestWorlds = &cli.StringSliceFlag{Name: "attest", EnvVars: env("ATTEST"),
+		Usage: "`world=ADDRESS` to attest for with --attestor-key, may be repeated; none: every World of the settlement that names the key"}
 	Publish = &cli.BoolFlag{Name: "publish", EnvVars: env("PUBLISH"),
 		Usage: "put the journals of our finished channels on chain for Worlds that take no attestation of ours, and settle them when nobody disproved them; risks the World's bond from the owner's wallet"}
 	Verifier = &cli.BoolFlag{Name: "verifier", EnvVars: env("VERIFIER"),
@@ -78,7 +80,7 @@ var (
 // Run are the flags of `op-channels run`.
 func Run() []cli.Flag {
 	out := []cli.Flag{
-		Config, L2EthRPC, ChainID, Adjudicator, Settlement, StartBlock, Trust, PollInterval, MaxHeadAge, FundsInterval, DataDir, Modules, SessionKey, AttestorKey, Publish, Verifier,
+		Config, L2EthRPC, ChainID, Adjudicator, Settlement, StartBlock, Trust, PollInterval, MaxHeadAge, FundsInterval, DataDir, Modules, SessionKey, AttestorKey, AttestWorlds, Publish, Verifier,
 		P2PListen, P2PPeers, P2PAllow, P2PDeny, P2POpen, PolicyAsk, PolicyAllow, PolicyWindow, PolicyMaxStake, Stall, Skew, Margin, Turn, JWTSecret,
 	}
 	out = append(out, Follow()...)
