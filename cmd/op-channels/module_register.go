@@ -14,7 +14,6 @@ import (
 	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/plugin"
 	"github.com/evmts/channels/sidecar/flags"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/urfave/cli/v2"
 )
 
@@ -55,51 +54,31 @@ func registerModule(ctx *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	run, stop := interruptible(ctx)
-	defer stop()
-	run, cancel := context.WithTimeout(run, registerTimeout)
-	defer cancel()
-	logger := oplog.NewLogger(ctx.App.ErrWriter, oplog.ReadCLIConfig(ctx))
-	registry := prometheus.NewRegistry()
-	chain, err := dialChain(run, ctx, logger, registry)
+	out := Registration{ModuleHash: module.Hash(), ProgramHash: module.Manifest().ProgramHash, Transactions: []common.Hash{}}
+	err = withSender(ctx, registerTimeout, func(run context.Context, s onChain) error {
+		sent := 0
+		send := func(ctx context.Context, call adjudicator.Call) (*types.Receipt, error) {
+			sent++
+			r, err := s.sender.Send(ctx, plugin.Request{ID: fmt.Sprintf("register/%d", sent), To: call.To, Data: call.Data, Value: call.Value})
+			return r.Receipt, err
+		}
+		out.Registry = s.contracts.Registry
+		_, receipts, err := adjudicator.Register(run, s.chain.Client(), send, out.Registry, module.Program().Encode(), module.Manifest())
+		for _, r := range receipts {
+			out.Transactions = append(out.Transactions, r.TxHash)
+			out.GasUsed += r.GasUsed
+		}
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	defer chain.Close()
-	contracts, err := contractsOf(run, ctx, chain.Client())
-	if err != nil {
-		return err
-	}
-	sender, err := proofSender(ctx, chain, registry)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		over, cancel := context.WithTimeout(context.WithoutCancel(run), stopTimeout)
-		defer cancel()
-		err = errors.Join(err, sender.Close(over))
-	}()
-	sent := 0
-	send := func(ctx context.Context, call adjudicator.Call) (*types.Receipt, error) {
-		sent++
-		r, err := sender.Send(ctx, plugin.Request{ID: fmt.Sprintf("register/%d", sent), To: call.To, Data: call.Data, Value: call.Value})
-		return r.Receipt, err
-	}
-	out := Registration{ModuleHash: module.Hash(), ProgramHash: module.Manifest().ProgramHash, Registry: contracts.Registry, Transactions: []common.Hash{}}
-	_, receipts, err := adjudicator.Register(run, chain.Client(), send, contracts.Registry, module.Program().Encode(), module.Manifest())
-	if err != nil {
-		return err
-	}
-	for _, r := range receipts {
-		out.Transactions = append(out.Transactions, r.TxHash)
-		out.GasUsed += r.GasUsed
 	}
 	return show(ctx, out, func(w io.Writer) {
 		fmt.Fprintf(w, "module hash   %s\nprogram hash  %s\nregistry      %s\n", out.ModuleHash, out.ProgramHash, out.Registry)
-		if len(receipts) == 0 {
+		if len(out.Transactions) == 0 {
 			fmt.Fprintln(w, "it was registered before")
 			return
 		}
-		fmt.Fprintf(w, "%d transactions, %d gas\n", len(receipts), out.GasUsed)
+		fmt.Fprintf(w, "%d transactions, %d gas\n", len(out.Transactions), out.GasUsed)
 	})
 }

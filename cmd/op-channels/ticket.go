@@ -15,7 +15,6 @@ import (
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/plugin"
 	"github.com/evmts/channels/sidecar/flags"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/urfave/cli/v2"
 )
 
@@ -72,32 +71,13 @@ func buyTicket(ctx *cli.Context) (err error) {
 	if err := json.Unmarshal(b, &req); err != nil {
 		return fmt.Errorf("the request in %s: %w", ctx.Args().First(), err)
 	}
-	run, stop := interruptible(ctx)
-	defer stop()
-	run, cancel := context.WithTimeout(run, ticketTimeout)
-	defer cancel()
-	registry := prometheus.NewRegistry()
-	chain, err := dialChain(run, ctx, oplog.NewLogger(ctx.App.ErrWriter, oplog.ReadCLIConfig(ctx)), registry)
+	var out TicketBought
+	err = withSender(ctx, ticketTimeout, func(run context.Context, s onChain) error {
+		out, err = (&buyer{s}).buy(run, req)
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	defer chain.Close()
-	contracts, err := contractsOf(run, ctx, chain.Client())
-	if err != nil {
-		return err
-	}
-	sender, err := proofSender(ctx, chain, registry)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		over, cancel := context.WithTimeout(context.WithoutCancel(run), stopTimeout)
-		defer cancel()
-		err = errors.Join(err, sender.Close(over))
-	}()
-	out, err := (&buyer{chain, contracts, sender}).buy(run, req)
-	if err != nil {
-		return interrupted(run, err)
 	}
 	return show(ctx, out, func(w io.Writer) {
 		fmt.Fprintf(w, "ticket        %s (number %s)\nsnapshot      %s of %d records in block %s\nseed          %s\npaid          %s, and %d gas\n", out.TicketHash,
@@ -107,11 +87,7 @@ func buyTicket(ctx *cli.Context) (err error) {
 }
 
 // buyer enters and seals.
-type buyer struct {
-	chain     *plugin.Chain
-	contracts adjudicator.Contracts
-	sender    *plugin.Submitter
-}
+type buyer struct{ onChain }
 
 func (b *buyer) buy(ctx context.Context, req TicketRequest) (out TicketBought, err error) {
 	reader := adjudicator.NewReader(b.chain.Client(), b.contracts)

@@ -259,6 +259,40 @@ func proofSender(ctx *cli.Context, chain *plugin.Chain, registry *prometheus.Reg
 	return plugin.NewSubmitter(chain, plugin.SubmitterConfig{Tx: tx, DecodeRevert: adjudicator.DecodeRevert, Metrics: &m})
 }
 
+// onChain is what a command that sends transactions works with.
+type onChain struct {
+	chain     *plugin.Chain
+	contracts adjudicator.Contracts
+	sender    *plugin.Submitter
+}
+
+// withSender connects by the flags of ctx, and ends everything after do, which has the time limit and ends with an interrupt.
+func withSender(ctx *cli.Context, limit time.Duration, do func(run context.Context, s onChain) error) (err error) {
+	run, stop := interruptible(ctx)
+	defer stop()
+	defer func() { err = interrupted(run, err) }()
+	limited, cancel := context.WithTimeout(run, limit)
+	defer cancel()
+	registry := prometheus.NewRegistry()
+	var s onChain
+	if s.chain, err = dialChain(limited, ctx, oplog.NewLogger(ctx.App.ErrWriter, oplog.ReadCLIConfig(ctx)), registry); err != nil {
+		return err
+	}
+	defer s.chain.Close()
+	if s.contracts, err = contractsOf(limited, ctx, s.chain.Client()); err != nil {
+		return err
+	}
+	if s.sender, err = proofSender(ctx, s.chain, registry); err != nil {
+		return err
+	}
+	defer func() {
+		over, cancel := context.WithTimeout(context.WithoutCancel(limited), stopTimeout)
+		defer cancel()
+		err = errors.Join(err, s.sender.Close(over))
+	}()
+	return do(limited, s)
+}
+
 // pendingReports bounds what waits to be printed.
 const pendingReports = 1024
 
