@@ -120,7 +120,8 @@ func (e *Engine) Close() error {
 	return e.runtime.Close(context.Background())
 }
 
-// Options are the parts of a module's manifest that its binary does not contain. Zero limits mean the defaults.
+// Options are the parts of a module's manifest that its binary does not contain. Zero limits mean the defaults;
+// a module that is too large for the default fuel limit (see DefaultTransactionGas) has to choose one.
 type Options struct {
 	FuelLimit   uint64 // of one call, at most MaxFuelLimit
 	PageLimit   uint32 // pages of 64 KiB, at most MaxPageLimit
@@ -181,6 +182,7 @@ func decode(binary []byte, pageLimit uint32) (*wasm.Module, error) {
 // ErrOptions. Loading the same binary again is cheap: compiled code and instances are shared between all Modules that
 // have the binary and the page limit in common. The bytes of binary are not kept.
 func (e *Engine) Load(binary []byte, options Options) (*Module, error) {
+	chosen := options.FuelLimit != 0
 	options, err := options.withDefaults()
 	if err != nil {
 		return nil, err
@@ -189,7 +191,12 @@ func (e *Engine) Load(binary []byte, options Options) (*Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	if gas := evm.GasBound(options.FuelLimit, p.maxPages, p.bytes); gas > MaxMachineGas {
+	gas := evm.GasBound(options.FuelLimit, p.maxPages, p.bytes)
+	if !chosen && gas+ShellGas > DefaultTransactionGas {
+		return nil, fmt.Errorf("%w: with the default fuel limit of %d a transaction may cost %d gas, and %d is what fits through L1: %d pages of 64 KiB, a program of %d bytes; "+
+			"choose a fuel limit in the manifest, a lower one to stay below, or make the module smaller", ErrOptions, options.FuelLimit, gas+ShellGas, DefaultTransactionGas, p.maxPages, p.bytes)
+	}
+	if gas > MaxMachineGas {
 		return nil, fmt.Errorf("%w: on chain a call may cost %d gas, allowed are %d: %d fuel, %d pages of 64 KiB, a program of %d bytes; lower the fuel or page limit, or make "+
 			"the module smaller", ErrOptions, gas, MaxMachineGas, options.FuelLimit, p.maxPages, p.bytes)
 	}

@@ -6,9 +6,12 @@ import (
 )
 
 const (
-	// DefaultFuelLimit is the fuel of one call when the manifest does not choose: a forced event, or a proof about one, may
-	// cost 5 million gas in all, so that it can be sent through L1. With it and DefaultPageLimit a program of up to 80 KiB
-	// stays below that: evm.GasBound gives 4.09 million, and ShellGas is left for everything around the machine.
+	// DefaultTransactionGas is what a forced event, or a proof about one, may cost in all when the manifest does not choose
+	// its fuel, so that it can be sent through L1. Load refuses what is above.
+	DefaultTransactionGas = 5_000_000
+	// DefaultFuelLimit is the fuel of one call when the manifest does not choose. With it and DefaultPageLimit a program of
+	// up to 80 KiB stays below DefaultTransactionGas: evm.GasBound gives 4.09 million, and ShellGas is left for everything
+	// around the machine.
 	DefaultFuelLimit = 3_500_000
 	// MaxFuelLimit is the most that a manifest may choose; MaxMachineGas can allow less.
 	MaxFuelLimit = 13_000_000
