@@ -25,6 +25,9 @@ const (
 	FaultUnsupported  Fault = "unsupported"  // it lacks a method
 )
 
+// allFaults are shown from the start: a counter that begins with its first increment hides that from Prometheus's increase().
+var allFaults = []Fault{FaultUnreachable, FaultWrongChain, FaultStalled, FaultForged, FaultInconsistent, FaultUnsupported}
+
 // advice is what an operator does about a fault; it goes into the log beside it.
 var advice = map[Fault]string{
 	FaultUnreachable:  "check that the node runs and that its address is right",
@@ -87,6 +90,9 @@ func newNodes(cfg *Config, m *chainMetrics, id *identity) (*nodes, error) {
 		}
 		if names[e.name]++; names[e.name] > 1 {
 			e.name = fmt.Sprintf("%s#%d", e.name, names[e.name])
+		}
+		for _, f := range allFaults {
+			m.faults.WithLabelValues(e.name, string(f))
 		}
 		n.all = append(n.all, e)
 	}

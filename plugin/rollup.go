@@ -60,6 +60,7 @@ func newRollup(cfg *Config, m *chainMetrics, id *identity, logger log.Logger) (*
 	if err != nil {
 		return nil, err
 	}
+	m.rollupUp.WithLabelValues(e.name).Set(0)
 	return &rollup{endpoint: e, log: logger.New("op-node", e.name)}, nil
 }
 
@@ -124,7 +125,7 @@ func (r *rollup) status(ctx context.Context) status {
 				"finalized", r.known.Finalized.Number, "err", err, "do", "check that op-node runs and that --rollup-rpc is right")
 			r.silent = true
 		}
-		r.metrics.rollupUp.Set(0)
+		r.metrics.rollupUp.WithLabelValues(r.name).Set(0)
 		r.next = time.Now().Add(r.cfg.ProbeInterval)
 		return r.known
 	}
@@ -132,7 +133,7 @@ func (r *rollup) status(ctx context.Context) status {
 		r.log.Info("The op-node answers again", "safe", s.Safe.Number, "finalized", s.Finalized.Number)
 		r.silent = false
 	}
-	r.metrics.rollupUp.Set(1)
+	r.metrics.rollupUp.WithLabelValues(r.name).Set(1)
 	r.known = s
 	return s
 }

@@ -121,7 +121,7 @@ func TestF7_TheOpNodeSaysWhatIsTrusted(t *testing.T) {
 	b, err := c.Head(context.Background(), plugin.Safe)
 	require.NoError(t, err)
 	require.EqualValues(t, 5, b.Number)
-	require.EqualValues(t, 1, labelled(t, reg, "op_channels_chain_rollup_up"))
+	require.EqualValues(t, 1, labelled(t, reg, "op_channels_chain_rollup_up", server.URL[len("http://"):]))
 	require.Positive(t, labelled(t, reg, "op_channels_chain_checked_outputs_total"))
 
 	// Without an answer blocks go on, trust stays.
@@ -130,7 +130,7 @@ func TestF7_TheOpNodeSaysWhatIsTrusted(t *testing.T) {
 	tw.build(0, 1)
 	f.reaches(tw, 0)
 	require.EqualValues(t, 5, at(plugin.Safe))
-	require.Zero(t, labelled(t, reg, "op_channels_chain_rollup_up"))
+	require.Zero(t, labelled(t, reg, "op_channels_chain_rollup_up", server.URL[len("http://"):]))
 	require.Zero(t, labelled(t, reg, "op_channels_chain_failovers_total"))
 }
 
