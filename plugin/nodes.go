@@ -257,13 +257,16 @@ func (n *nodes) on(ctx context.Context, ask func(*endpoint) error) (err error) {
 	return err
 }
 
-// watch looks after the endpoints until ctx ends: whether they live, have the right chain, and move on.
-func (n *nodes) watch(ctx context.Context) {
+// watch looks after the endpoints, and the op-nodes if there are any, until ctx ends: whether they live, have the right chain, and move on.
+func (n *nodes) watch(ctx context.Context, r *rollups) {
 	tick := time.NewTicker(n.cfg.ProbeInterval)
 	defer tick.Stop()
 	for {
 		n.probe(ctx)
 		n.judge(time.Now())
+		if r != nil {
+			r.probe(ctx)
+		}
 		select {
 		case <-ctx.Done():
 			return
