@@ -29,7 +29,7 @@ type Config struct {
 	Version string
 
 	L2EthRPC      string // addresses, separated by commas
-	RollupRPC     string // empty: no op-node is asked
+	RollupRPC     string // addresses, separated by commas; empty: no op-node is asked
 	ChainID       uint64
 	Adjudicator   common.Address
 	Settlement    common.Address
@@ -72,7 +72,7 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 	}
 	r := reader{ctx: ctx}
 	cfg := &Config{
-		Version: version, L2EthRPC: strings.Join(ctx.StringSlice(flags.L2EthRPC.Name), ","), RollupRPC: ctx.String(flags.RollupRPC.Name), ChainID: ctx.Uint64(flags.ChainID.Name),
+		Version: version, L2EthRPC: strings.Join(ctx.StringSlice(flags.L2EthRPC.Name), ","), RollupRPC: strings.Join(ctx.StringSlice(flags.RollupRPC.Name), ","), ChainID: ctx.Uint64(flags.ChainID.Name),
 		Adjudicator: r.address(flags.Adjudicator.Name), Settlement: r.address(flags.Settlement.Name),
 		StartBlock: ctx.Uint64(flags.StartBlock.Name), PollInterval: ctx.Duration(flags.PollInterval.Name),
 		StallTimeout: ctx.Duration(flags.StallTimeout.Name), VerifyReceipts: ctx.Bool(flags.VerifyReceipts.Name), CheckOutputs: ctx.Bool(flags.CheckOutputs.Name),

@@ -147,10 +147,10 @@ func TestConfigNodes(t *testing.T) {
 	}
 	t.Setenv("OP_CHANNELS_L2_ETH_RPC", want)
 	t.Setenv("OP_CHANNELS_L2_VERIFY_RECEIPTS", "false")
-	cfg, err = parse(t, append(needed(t), "--rollup-rpc", "http://three:9545", "--rollup-check-outputs", "--l2-stall", "0s")...)
+	cfg, err = parse(t, append(needed(t), "--rollup-rpc", "http://three:9545,http://four:9545", "--rollup-check-outputs", "--l2-stall", "0s")...)
 	require.NoError(t, err)
 	require.Equal(t, want, cfg.L2EthRPC)
-	require.Equal(t, "http://three:9545", cfg.RollupRPC)
+	require.Equal(t, "http://three:9545,http://four:9545", cfg.RollupRPC)
 	require.True(t, cfg.CheckOutputs)
 	require.False(t, cfg.VerifyReceipts)
 	require.Zero(t, cfg.StallTimeout)

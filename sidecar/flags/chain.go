@@ -8,8 +8,8 @@ import (
 
 // What says how the L2's nodes are followed and how far they are trusted.
 var (
-	RollupRPC = &cli.StringFlag{Name: "rollup-rpc", EnvVars: env("ROLLUP_RPC"),
-		Usage: "JSON-RPC `URL` of an op-node: what is safe and finalized is its word then, and it must be of the same chain; without it the execution client's tags"}
+	RollupRPC = &cli.StringSliceFlag{Name: "rollup-rpc", EnvVars: env("ROLLUP_RPC"),
+		Usage: "JSON-RPC `URL` of an op-node: what is safe and finalized is its word then, and it must be of the same chain; of several, separated by commas, the first that works is asked; without one the execution client's tags"}
 	CheckOutputs = &cli.BoolFlag{Name: "rollup-check-outputs", EnvVars: env("ROLLUP_CHECK_OUTPUTS"),
 		Usage: "compare the op-node's output root at each safe block with the execution client's state root"}
 	VerifyReceipts = &cli.BoolFlag{Name: "l2-verify-receipts", EnvVars: env("L2_VERIFY_RECEIPTS"), Value: true,
