@@ -152,7 +152,7 @@ func (s *Submitter) simulateForced(j *job) (c forcedCall, err error) {
 	} else {
 		var gas hexutil.Uint64
 		err = s.chain.rpc.CallContext(ctx, &gas, "eth_estimateGas", args...)
-		c.gas = uint64(gas) + uint64(gas)/gasMargin
+		c.gas = s.withMargin(uint64(gas))
 	}
 	c.gas = max(c.gas, depositGas(len(j.Data)))
 	return c, s.simulated(err)

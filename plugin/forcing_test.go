@@ -18,6 +18,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
@@ -386,6 +387,33 @@ func TestForcingRefusesBadSettings(t *testing.T) {
 	require.Error(t, err)
 	require.NotContains(t, err.Error(), "token")
 	require.NotContains(t, err.Error(), "secret")
+}
+
+// The op-node knows where the portal is, and of which L1.
+func TestF7_TheOpNodeNamesThePortal(t *testing.T) {
+	t.Parallel()
+	l := startLayers(t)
+	o := &opNode{eth: ethclient.NewClient(l.l2.Client()), chainID: chainID, portal: l.portal}
+	s := rpc.NewServer()
+	require.NoError(t, s.RegisterName("optimism", o))
+	server := httptest.NewServer(s)
+	t.Cleanup(func() { server.Close(); s.Stop() })
+	cfg := testConfig(l.url)
+	cfg.RollupRPC = server.URL
+	l.chain = dial(t, cfg)
+	named := l.config(1, plugin.ForceConfig{Always: true})
+	named.Force.Portal = common.Address{}
+	r, err := newSubmitter(t, l.chain, named).Send(context.Background(), plugin.Request{ID: "named", To: common.HexToAddress("0x1234")})
+	require.NoError(t, err)
+	require.NotNil(t, r.Forced)
+	o.set(func(o *opNode) { o.portal = common.Address{1} })
+	_, err = plugin.NewSubmitter(l.chain, l.config(1, plugin.ForceConfig{}))
+	require.ErrorIs(t, err, plugin.ErrWrongChain)
+	require.ErrorContains(t, err, "--l1-portal")
+	o.set(func(o *opNode) { o.portal, o.l1 = l.portal, 901 })
+	_, err = plugin.NewSubmitter(l.chain, named)
+	require.ErrorIs(t, err, plugin.ErrWrongChain)
+	require.ErrorContains(t, err, "chain id 900")
 }
 
 // A call above the cap is refused, whether it would go to the L2 or through L1.

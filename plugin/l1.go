@@ -35,7 +35,8 @@ type ForceConfig struct {
 	PollInterval time.Duration
 }
 
-func (c ForceConfig) check() error {
+// Check finds settings that cannot work.
+func (c ForceConfig) Check() error {
 	switch {
 	case c.After < 0 || c.LostAfter < 0 || c.PollInterval < 0 || c.MaxBaseFeeGwei < 0 || c.MaxTipCapGwei < 0:
 		return fmt.Errorf("%w: negative time or fee of what is forced through L1", ErrConfig)
@@ -93,6 +94,16 @@ type rollupPortal struct {
 	Portal    common.Address `json:"deposit_contract_address"`
 }
 
+// portal asks the op-nodes until one answers.
+func (r *rollups) portal(ctx context.Context) (p rollupPortal, err error) {
+	for _, n := range r.all {
+		if err = n.call(ctx, "rollup_config", &p, "optimism_rollupConfig"); err == nil {
+			return p, nil
+		}
+	}
+	return p, err
+}
+
 // dialL1 connects and refuses an L1 that has not the portal of the L2.
 func dialL1(ctx context.Context, chain *Chain, cfg ForceConfig, keys txmgr.CLIConfig) (_ *l1, err error) {
 	if cfg.LostAfter == 0 {
@@ -128,8 +139,8 @@ func dialL1(ctx context.Context, chain *Chain, cfg ForceConfig, keys txmgr.CLICo
 // findPortal takes the op-node's word for the portal's address; one that is configured must be the same.
 func (l *l1) findPortal(ctx context.Context, chain *Chain) error {
 	if chain.rollup != nil {
-		var r rollupPortal
-		if err := chain.rollup.call(ctx, "rollup_config", &r, "optimism_rollupConfig"); err != nil {
+		r, err := chain.rollup.portal(ctx)
+		if err != nil {
 			return err
 		}
 		switch {

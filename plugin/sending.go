@@ -266,6 +266,11 @@ func (s *Submitter) closeGap() error {
 // gasMargin is added to an estimate, as the state may be another when the transaction is mined.
 const gasMargin = 5 // a fifth
 
+// withMargin keeps below the cap: what needs nearly as much as a transaction may have, as a proof may, is sent with that.
+func (s *Submitter) withMargin(gas uint64) uint64 {
+	return min(gas+gas/gasMargin, max(gas, s.cfg.GasCap))
+}
+
 // simulate gives the gas limit to send with.
 func (s *Submitter) simulate(j *job) (gas uint64, err error) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.chain.cfg.RequestTimeout)
@@ -276,7 +281,7 @@ func (s *Submitter) simulate(j *job) (gas uint64, err error) {
 		gas = j.GasLimit
 	} else {
 		gas, err = s.chain.eth.EstimateGas(ctx, msg)
-		gas += gas / gasMargin
+		gas = s.withMargin(gas)
 	}
 	return gas, s.simulated(err)
 }

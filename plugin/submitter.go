@@ -189,7 +189,7 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 	if cfg.GasCap == 0 {
 		cfg.GasCap = MaxTxGas
 	}
-	if err := cfg.Force.check(); err != nil {
+	if err := cfg.Force.Check(); err != nil {
 		return nil, err
 	}
 	if cfg.QueueSize < 1 || cfg.MaxPending < 1 || cfg.MaxAttempts < 1 {

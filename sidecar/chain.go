@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/eventstore"
+	"github.com/evmts/channels/plugin"
 	"github.com/evmts/channels/protocols"
 )
 
@@ -117,6 +118,7 @@ type TxResult struct {
 type MinedTx struct {
 	Hash    common.Hash
 	GasUsed uint64
+	Forced  *plugin.Forced // nil: it was not sent through L1
 }
 
 // chainState is the loop's picture of the chain.
@@ -274,13 +276,17 @@ func (e *Engine) onTxResult(r TxResult) {
 		e.cfg.Log.Warn("Transaction failed", "channel", r.Channel, "kind", r.Tx.Kind, "err", r.Err)
 	}
 	for _, tx := range r.Mined {
-		e.cfg.Log.Info("Transaction mined", "channel", r.Channel, "kind", r.Tx.Kind, "tx", tx.Hash, "gas", tx.GasUsed)
+		e.cfg.Log.Info("Transaction mined", "channel", r.Channel, "kind", r.Tx.Kind, "tx", tx.Hash, "gas", tx.GasUsed, "forced", tx.Forced != nil)
 	}
 	e.cfg.Metrics.Transactions.WithLabelValues(r.Tx.Kind.String(), resultWord(r.Err)).Inc()
 	if c := e.channels[r.Channel]; c != nil {
 		delete(c.txs, r.Tx)
 		for _, tx := range r.Mined {
-			c.gas = append(c.gas, TxInfo{r.Tx.Kind.String(), tx.Hash, tx.GasUsed, uint64(time.Now().Unix())})
+			info := TxInfo{Kind: r.Tx.Kind.String(), TxHash: tx.Hash, GasUsed: tx.GasUsed, Time: uint64(time.Now().Unix())}
+			if f := tx.Forced; f != nil {
+				info.L1TxHash, info.L1GasUsed = &f.L1Tx, f.L1Gas
+			}
+			c.gas = append(c.gas, info)
 		}
 	}
 	e.crank(r.Channel, out)

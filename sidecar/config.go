@@ -63,6 +63,8 @@ type Config struct {
 	Metrics   opmetrics.CLIConfig
 	Pprof     oppprof.CLIConfig
 	Tx        txmgr.CLIConfig
+	GasCap    uint64             // highest gas limit of a transaction; 0: plugin.MaxTxGas
+	Force     plugin.ForceConfig // what goes through L1
 }
 
 // ConfigFromCLI reads flags, environment and file.
@@ -86,9 +88,12 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 		},
 		Stall: ctx.Duration(flags.Stall.Name), Skew: ctx.Duration(flags.Skew.Name), Margin: ctx.Duration(flags.Margin.Name), Turn: ctx.Duration(flags.Turn.Name),
 		RPC: oprpc.ReadCLIConfig(ctx), Log: oplog.ReadCLIConfig(ctx), Metrics: opmetrics.ReadCLIConfig(ctx),
-		Pprof: oppprof.ReadCLIConfig(ctx), MaxHeadAge: ctx.Duration(flags.MaxHeadAge.Name), FundsInterval: ctx.Duration(flags.FundsInterval.Name), Tx: txmgr.ReadCLIConfig(ctx),
+		Pprof: oppprof.ReadCLIConfig(ctx), MaxHeadAge: ctx.Duration(flags.MaxHeadAge.Name), FundsInterval: ctx.Duration(flags.FundsInterval.Name), Tx: txmgr.ReadCLIConfig(ctx), GasCap: ctx.Uint64(flags.GasCap.Name),
 	}
 	var err error
+	if cfg.Force, err = flags.ReadForce(ctx); err != nil {
+		r.err = errors.Join(r.err, err)
+	}
 	cfg.Trust, err = plugin.ParseLevel(ctx.String(flags.Trust.Name))
 	r.note(flags.Trust.Name, err)
 	for _, s := range ctx.StringSlice(flags.AttestWorlds.Name) {

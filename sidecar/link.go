@@ -96,7 +96,9 @@ func (l *Link) prepare(ctx context.Context, store *eventstore.Store) (err error)
 	if _, err := l.reader.MinWindow(ctx); err != nil {
 		return err
 	}
-	if l.sender, err = plugin.NewSubmitter(l.chain, plugin.SubmitterConfig{Tx: l.cfg.Tx, DecodeRevert: adjudicator.DecodeRevert}); err != nil {
+	if l.sender, err = plugin.NewSubmitter(l.chain, plugin.SubmitterConfig{
+		Tx: l.cfg.Tx, DecodeRevert: adjudicator.DecodeRevert, GasCap: l.cfg.GasCap, Force: l.cfg.Force,
+	}); err != nil {
 		return err
 	}
 	if owner := crypto.PubkeyToAddress(l.cfg.Keys.Owner.PublicKey); l.sender.From() != owner {
@@ -285,7 +287,7 @@ func (l *Link) sent(r plugin.Result) {
 		s.err = r.Err
 	}
 	if r.Receipt != nil {
-		s.mined = append(s.mined, MinedTx{r.TxHash, r.Receipt.GasUsed})
+		s.mined = append(s.mined, MinedTx{r.TxHash, r.Receipt.GasUsed, r.Forced})
 	}
 	done, out := s.left == 0, TxResult{Mined: s.mined, Err: s.err}
 	l.mu.Unlock()
