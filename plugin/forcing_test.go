@@ -289,6 +289,31 @@ func TestA26_DropedTransactionThatComesBackHasNoSecondEffect(t *testing.T) {
 	require.EqualValues(t, 2, tx.Nonce())
 }
 
+// Somebody uses the key for a deposit by hand: it takes the nonce of the transaction that the Submitter has sent, which is made anew.
+func TestF7_DepositByHandTakesANonce(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	l := startLayers(t)
+	emitter := deploy(t, l.l2, emitterCode)
+	cfg := submitterConfig(1)
+	cfg.Tx.RebroadcastInterval = 50 * time.Millisecond
+	s := newSubmitter(t, l.chain, cfg)
+	l.censor.set("swallow")
+	require.NoError(t, s.Submit(plugin.Request{ID: "pooled", To: emitter, Data: word(7)}))
+	require.Eventually(t, func() bool { return len(l.censor.taken()) > 0 }, 20*time.Second, 5*time.Millisecond)
+	data, err := plugin.DepositCall(common.HexToAddress("0x1234"), common.Big0, 100_000, nil)
+	require.NoError(t, err)
+	_, err = l.l1.Send(ctx, anvil.Keys()[1], &l.portal, nil, data)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return l.nonce(l.l2, s.From()) == 1 }, 20*time.Second, 5*time.Millisecond)
+	l.censor.set("")
+	r := result(t, s)
+	require.NoError(t, r.Err)
+	tx, _, err := l.chain.Client().TransactionByHash(ctx, r.TxHash)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, tx.Nonce())
+}
+
 // L1 forgets the deposit before the L2 has derived it, or moves it to another block, which makes it another transaction of the L2.
 func TestA12_DepositSurvivesReorganisationsOfL1(t *testing.T) {
 	t.Parallel()

@@ -180,21 +180,24 @@ func (c *Censor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	var out []byte
-	if pass != nil {
-		if out, err = c.ask(r.Context(), pass); err != nil {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-			return
-		}
-	}
-	if len(own) > 0 {
-		if out, err = join(out, own, batch); err != nil {
-			http.Error(w, err.Error(), http.StatusBadGateway)
-			return
-		}
+	out, err := c.answer(r.Context(), pass, own, batch)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(out) // a client that is gone needs no answer
+}
+
+// answer joins the node's answer with ours.
+func (c *Censor) answer(ctx context.Context, pass []byte, own []*rpcMessage, batch bool) (out []byte, err error) {
+	if pass != nil {
+		out, err = c.ask(ctx, pass)
+	}
+	if err != nil || len(own) == 0 {
+		return out, err
+	}
+	return join(out, own, batch)
 }
 
 func (c *Censor) ask(ctx context.Context, body []byte) ([]byte, error) {
@@ -258,9 +261,11 @@ func (c *Censor) webSocket(w http.ResponseWriter, r *http.Request) error {
 	c.mu.Lock()
 	c.conns[client], c.conns[node] = true, true
 	c.mu.Unlock()
+	ctx, cancel := context.WithCancel(context.Background()) // that of the request ends with the handshake
 	var once sync.Once
 	end := func() {
 		once.Do(func() {
+			cancel()
 			_, _ = client.Close(), node.Close()
 			c.mu.Lock()
 			delete(c.conns, client)
@@ -284,13 +289,13 @@ func (c *Censor) webSocket(w http.ResponseWriter, r *http.Request) error {
 	}()
 	go func() {
 		defer end()
-		_ = c.fromClient(buffered.Reader, &frameWriter{w: node, masked: true}, toClient) // its end is the connection's
+		_ = c.fromClient(ctx, buffered.Reader, &frameWriter{w: node, masked: true}, toClient) // its end is the connection's
 	}()
 	return nil
 }
 
 // fromClient puts messages together, as clients split long ones, and lets pass what is not censored.
-func (c *Censor) fromClient(r *bufio.Reader, toNode, toClient *frameWriter) error {
+func (c *Censor) fromClient(ctx context.Context, r *bufio.Reader, toNode, toClient *frameWriter) error {
 	var message []byte
 	for {
 		f, err := readFrame(r)
@@ -309,24 +314,21 @@ func (c *Censor) fromClient(r *bufio.Reader, toNode, toClient *frameWriter) erro
 		if !f.final {
 			continue
 		}
-		pass, own, _, err := c.filter(message)
+		pass, own, batch, err := c.filter(message)
 		if err != nil {
 			return err
 		}
 		message = nil
-		if pass != nil {
-			if err := toNode.write(frame{true, opText, pass}); err != nil {
-				return err
+		if len(own) == 0 {
+			err = toNode.write(frame{true, opText, pass})
+		} else { // what is left of a batch is asked over HTTP, so that it has one answer
+			var out []byte
+			if out, err = c.answer(ctx, pass, own, batch); err == nil {
+				err = toClient.write(frame{true, opText, out})
 			}
 		}
-		for _, a := range own {
-			b, err := json.Marshal(a)
-			if err != nil {
-				return err
-			}
-			if err := toClient.write(frame{true, opText, b}); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
 	}
 }

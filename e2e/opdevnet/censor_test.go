@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
+	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/evmts/channels/e2e/opdevnet"
 	"github.com/evmts/channels/plugin/anvil"
 	"github.com/stretchr/testify/require"
@@ -66,6 +68,26 @@ func TestCensorDropsOneAccountsTransactions(t *testing.T) {
 	eth, err := ethclient.Dial(c.WebSocketURL())
 	require.NoError(t, err)
 	t.Cleanup(eth.Close)
+	c.Set(dropped, opdevnet.Swallow)
+	tx, err := types.SignNewTx(keys[1], types.LatestSignerForChainID(big.NewInt(31337)), &types.DynamicFeeTx{ChainID: big.NewInt(31337), To: &to})
+	require.NoError(t, err)
+	raw, err := tx.MarshalBinary()
+	require.NoError(t, err)
+	for _, url := range []string{c.URL(), c.WebSocketURL()} {
+		client, err := rpc.Dial(url)
+		require.NoError(t, err)
+		t.Cleanup(client.Close)
+		var hash common.Hash
+		var number hexutil.Uint64
+		batch := []rpc.BatchElem{
+			{Method: "eth_blockNumber", Result: &number}, {Method: "eth_sendRawTransaction", Args: []any{hexutil.Bytes(raw)}, Result: &hash},
+		}
+		require.NoError(t, client.BatchCallContext(ctx, batch))
+		require.NoError(t, batch[0].Error)
+		require.NoError(t, batch[1].Error)
+		require.Equal(t, tx.Hash(), hash)
+		require.Positive(t, number)
+	}
 	heads := make(chan *types.Header, 1)
 	sub, err := eth.SubscribeNewHead(ctx, heads)
 	require.NoError(t, err)
