@@ -34,7 +34,7 @@ type Config struct {
 	Adjudicator   common.Address
 	Settlement    common.Address
 	StartBlock    uint64
-	Trust         plugin.Level
+	Trust         Trust
 	PollInterval  time.Duration
 	StallTimeout  time.Duration
 	FundsInterval time.Duration // how often the owner's balance is compared with what may have to be paid; 0: 30 s
@@ -94,8 +94,7 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 	if cfg.Force, err = flags.ReadForce(ctx); err != nil {
 		r.err = errors.Join(r.err, err)
 	}
-	cfg.Trust, err = plugin.ParseLevel(ctx.String(flags.Trust.Name))
-	r.note(flags.Trust.Name, err)
+	cfg.Trust = r.trust(flags.Trust.Name, flags.TrustDeposits.Name, flags.TrustConclusions.Name, flags.TrustPublications.Name, flags.TrustDepositsAbove.Name)
 	for _, s := range ctx.StringSlice(flags.AttestWorlds.Name) {
 		world, ok := strings.CutPrefix(s, "world=")
 		if !ok {
@@ -135,7 +134,7 @@ func (c *Config) Check() error {
 	if c.FundsInterval < 0 || c.MaxHeadAge < 0 {
 		return errors.New("--funds-interval and --max-head-age cannot be negative: 0 stands for 30 s, and for no limit")
 	}
-	return errors.Join(c.RPC.Check(), c.Metrics.Check(), c.Pprof.Check())
+	return errors.Join(c.Trust.check(), c.RPC.Check(), c.Metrics.Check(), c.Pprof.Check())
 }
 
 func isLoopback(host string) bool {
