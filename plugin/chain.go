@@ -92,6 +92,7 @@ type Chain struct {
 	eth     *ethclient.Client
 	log     log.Logger
 	metrics *chainMetrics
+	oracle  oracle
 
 	stop    context.CancelFunc
 	watched chan struct{} // the watch has ended

@@ -279,6 +279,42 @@ func (l *l1) price(ctx context.Context) (*big.Int, error) {
 	return price, nil
 }
 
+// What a deposit takes on L1: measured at 100,000 gas and less beside what the portal burns, which is the call's gas on the L2 at the
+// portal's price, at least a gwei, divided by L1's base fee, counted as at least a gwei.
+const (
+	depositShell   = 120_000
+	depositPerByte = 40 // of calldata, where nothing of it is zero (EIP-7623)
+	gwei           = 1_000_000_000
+)
+
+// ForcedCost is about what forcing calls with so much calldata and gas together costs on L1 now, and what the account has there; ok is
+// false when nothing can be forced.
+func (s *Submitter) ForcedCost(ctx context.Context, calls, bytes, gas uint64) (cost, balance *big.Int, ok bool, err error) {
+	l := s.l1
+	if l == nil {
+		return nil, nil, false, nil
+	}
+	if balance, err = l.eth.BalanceAt(ctx, l.from, nil); err != nil {
+		return nil, nil, true, fmt.Errorf("balance on L1: %w", l.name.hide(err))
+	}
+	head, err := l.eth.HeaderByNumber(ctx, nil)
+	if err != nil {
+		return nil, nil, true, fmt.Errorf("newest block of L1: %w", l.name.hide(err))
+	}
+	price, err := l.price(ctx)
+	if err != nil {
+		return nil, nil, true, err
+	}
+	burnt := new(big.Int).Mul(new(big.Int).SetUint64(gas), big.NewInt(gwei))
+	base := big.NewInt(gwei)
+	if head.BaseFee != nil && head.BaseFee.Cmp(base) > 0 {
+		base = head.BaseFee
+	}
+	units := burnt.Div(burnt, base)
+	units.Add(units, new(big.Int).SetUint64(calls*depositShell+bytes*depositPerByte))
+	return units.Mul(units, price), balance, true, nil
+}
+
 // ErrNotForced is in the Result of a call that cannot be forced through L1.
 var ErrNotForced = errors.New("the call cannot be forced through L1")
 

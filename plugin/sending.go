@@ -151,6 +151,9 @@ func (s *Submitter) send(f *flight, j *job, answers chan<- sent) (early bool, er
 	if err == nil {
 		err = s.withinGasCap(gas)
 	}
+	if err == nil {
+		err = s.affordable(j, gas)
+	}
 	switch {
 	case isVerdict(err):
 		if len(f.jobs) > 0 {

@@ -341,6 +341,10 @@ func (s *Submitter) deliver(j *job, r Result) {
 	if r.Err != nil {
 		s.log.Warn("transaction without effect", "id", j.ID, "tx", r.TxHash, "err", r.Err)
 	}
+	if r.Receipt != nil && r.Receipt.L1Fee != nil {
+		fee, _ := new(big.Float).SetInt(r.Receipt.L1Fee).Float64()
+		s.chain.metrics.l1Fee.Add(fee)
+	}
 	s.chain.metrics.txs.WithLabelValues(result).Inc()
 	s.chain.metrics.txPending.Dec()
 	s.mu.Lock()

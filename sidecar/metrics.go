@@ -25,6 +25,8 @@ type Metrics struct {
 	Balance         prometheus.Gauge
 	Obligations     *prometheus.GaugeVec
 	FundsErrors     prometheus.Counter
+	L1Balance       prometheus.Gauge
+	L1Obligations   prometheus.Gauge
 	Up              prometheus.Gauge
 }
 
@@ -69,15 +71,21 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 			Namespace: ns, Name: "owner_balance_ether", Help: "What the owner's account holds of the chain's coin.",
 		}),
 		Obligations: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: ns, Name: "owner_obligations_ether", Help: "What this node may have to pay for its open channels and as a verifier, by purpose; an estimate without the L1 fee.",
+			Namespace: ns, Name: "owner_obligations_ether", Help: "What this node may have to pay for its open channels and as a verifier, by purpose; an estimate, with the fees for data on L1 and of the chain's operator.",
 		}, []string{"purpose"}),
 		FundsErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: ns, Name: "owner_checks_failed_total", Help: "Comparisons of the owner's balance with its obligations that could not be made.",
 		}),
+		L1Balance: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: ns, Name: "owner_l1_balance_ether", Help: "What the owner's account holds on L1; 0 without --l1-eth-rpc.",
+		}),
+		L1Obligations: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: ns, Name: "owner_l1_obligations_ether", Help: "What it would cost on L1 to force through it all that this node may have to send; 0 without --l1-eth-rpc.",
+		}),
 		Up: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "up", Help: "1 when the sidecar runs."}),
 	}
 	r.MustRegister(m.Events, m.Messages, m.MessagesDropped, m.Transactions, m.CommitSeconds, m.FinalSeconds, m.Channels, m.Facts, m.FactsWaiting, m.InFlight, m.ChainHead,
-		m.HeadTime, m.TrustedTime, m.TickTime, m.Balance, m.Obligations, m.FundsErrors, m.Up)
+		m.HeadTime, m.TrustedTime, m.TickTime, m.Balance, m.Obligations, m.FundsErrors, m.L1Balance, m.L1Obligations, m.Up)
 	// A series that begins with its first failure has no increase that an alert could see: what alerts look at begins at 0.
 	for _, kind := range []protocols.TxKind{protocols.TxDeposit, protocols.TxRefund, protocols.TxConclude, protocols.TxSettle, protocols.TxPublish, protocols.TxRelease} {
 		for _, result := range []string{txMined, txFailed, txHeld} {
