@@ -57,6 +57,7 @@ type Config struct {
 	Policy                    Policy
 	Stall, Skew, Margin, Turn time.Duration
 
+	PushFeed  PushFeedConfig
 	JWTSecret []byte
 	RPC       oprpc.CLIConfig
 	Log       oplog.CLIConfig
@@ -108,6 +109,7 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 	cfg.Keys.Owner, err = crypto.HexToECDSA(strings.TrimPrefix(cfg.Tx.PrivateKey, "0x"))
 	r.note("private-key", err)
 	cfg.JWTSecret = r.secretFile(flags.JWTSecret.Name)
+	cfg.PushFeed = PushFeedConfig{ctx.Bool(flags.PushFeed.Name), ctx.String(flags.PushFeedAddr.Name), ctx.Int(flags.PushFeedPort.Name), r.secretFile(flags.PushFeedSecret.Name)}
 	return cfg, errors.Join(r.err, cfg.Check())
 }
 
@@ -134,7 +136,7 @@ func (c *Config) Check() error {
 	if c.FundsInterval < 0 || c.MaxHeadAge < 0 {
 		return errors.New("--funds-interval and --max-head-age cannot be negative: 0 stands for 30 s, and for no limit")
 	}
-	return errors.Join(c.Trust.check(), c.RPC.Check(), c.Metrics.Check(), c.Pprof.Check())
+	return errors.Join(c.Trust.check(), c.PushFeed.check(), c.RPC.Check(), c.Metrics.Check(), c.Pprof.Check())
 }
 
 func isLoopback(host string) bool {
