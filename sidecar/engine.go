@@ -8,7 +8,6 @@ package sidecar
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -37,18 +36,13 @@ type Modules interface {
 	Get(hash common.Hash) (channel.Module, error)
 }
 
-// Keys are the three keys of a sidecar. Attestor is nil for a node that attests for no World.
-type Keys struct {
-	Session, Owner, Attestor *ecdsa.PrivateKey
-}
-
 // EngineConfig is what an Engine is made of.
 type EngineConfig struct {
 	Keys        Keys
 	ChainID     uint64
 	Adjudicator common.Address
 	Settlement  common.Address // zero: this node serves no World
-	// AttestWorlds are those that Keys.Attestor signs for; none: every World of the settlement.
+	// AttestWorlds are those that the attestor signs for; none: every World of the settlement.
 	AttestWorlds []common.Address
 	Publish      bool // publish the journals of our finished channels where their World wants them
 	Policy       Policy
@@ -80,10 +74,14 @@ type Engine struct {
 
 	requests chan func()
 	replays  chan replayed
-	stop     chan struct{}
-	done     chan struct{}
-	refusing atomic.Bool // no new channels: the admin's wish
-	err      error       // why the loop ended; read after done
+	// signatures are those of remote signers; signing ends their questions.
+	signatures chan signed
+	signing    context.Context
+	hangUp     context.CancelFunc
+	stop       chan struct{}
+	done       chan struct{}
+	refusing   atomic.Bool // no new channels: the admin's wish
+	err        error       // why the loop ended; read after done
 
 	// Everything below belongs to the loop.
 	channels map[common.Hash]*running
@@ -93,6 +91,7 @@ type Engine struct {
 	wait     bool // the batch must be on disk before anything is done that follows from it
 	after    []deferred
 	acks     []func()
+	asked    map[asked]struct{} // of remote signers
 	waiting  map[uint64]chan<- Answer
 	nextID   uint64
 	chain    chainState
@@ -127,11 +126,13 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 		cfg.Now = time.Now
 	}
 	e := &Engine{
-		cfg: cfg, session: crypto.PubkeyToAddress(cfg.Keys.Session.PublicKey), owner: crypto.PubkeyToAddress(cfg.Keys.Owner.PublicKey),
+		cfg: cfg, session: crypto.PubkeyToAddress(cfg.Keys.Session.PublicKey), owner: cfg.Keys.OwnerAddress(),
 		requests: make(chan func(), requestBuffer), replays: make(chan replayed, 16), stop: make(chan struct{}), done: make(chan struct{}),
 		channels: make(map[common.Hash]*running), peers: make(map[common.Address]map[common.Hash]struct{}),
 		touched: make(map[common.Hash]struct{}), batch: cfg.Store.NewBatch(), waiting: make(map[uint64]chan<- Answer),
+		signatures: make(chan signed, maxAsked), asked: make(map[asked]struct{}),
 	}
+	e.signing, e.hangUp = context.WithCancel(context.Background())
 	if err := e.restore(); err != nil {
 		return nil, err
 	}
@@ -141,6 +142,7 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 // Run is the loop; it returns when Stop is called (nil) or when the node cannot keep its promises any more.
 func (e *Engine) Run() error {
 	defer close(e.done)
+	defer e.hangUp()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	if e.err = e.settle(); e.err != nil {
@@ -162,6 +164,8 @@ func (e *Engine) Run() error {
 			e.onTxResult(r)
 		case r := <-e.replays:
 			e.crank(r.id, r.result)
+		case s := <-e.signatures:
+			e.onSigned(s)
 		case <-tick.C:
 			e.onTick()
 		case <-e.cfg.Store.Failed():
@@ -314,11 +318,7 @@ func (e *Engine) act(d deferred) error {
 	}
 	switch a := d.action.(type) {
 	case protocols.Sign:
-		sig, err := e.sign(c, a)
-		if err != nil {
-			return err
-		}
-		e.crank(d.id, protocols.Signed{Message: a.Message, Signature: sig})
+		return e.sign(c, a)
 	case protocols.Send:
 		e.send(c, a.To, a.Body)
 	case protocols.SendEntries:
@@ -341,20 +341,6 @@ func (e *Engine) act(d deferred) error {
 		e.dropped(c.participant(a.From), a.Code, a.Text)
 	}
 	return nil
-}
-
-func (e *Engine) sign(c *running, a protocols.Sign) (channel.Signature, error) {
-	key := e.cfg.Keys.Session
-	switch a.Key {
-	case protocols.OwnerKey:
-		key = e.cfg.Keys.Owner
-	case protocols.AttestorKey:
-		key = e.cfg.Keys.Attestor
-	}
-	if key == nil {
-		return channel.Signature{}, fmt.Errorf("channel %s asks for a key that this node does not have", c.id)
-	}
-	return channel.Sign(c.Rules().Params.Domain().Digest(a.Message), key)
 }
 
 func (c *running) participant(i uint8) common.Address {

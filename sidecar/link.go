@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/log"
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/eventstore"
@@ -99,7 +98,7 @@ func (l *Link) prepare(ctx context.Context, store *eventstore.Store) (err error)
 	if l.sender, err = plugin.NewSubmitter(l.chain, plugin.SubmitterConfig{Tx: l.cfg.Tx, DecodeRevert: adjudicator.DecodeRevert}); err != nil {
 		return err
 	}
-	if owner := crypto.PubkeyToAddress(l.cfg.Keys.Owner.PublicKey); l.sender.From() != owner {
+	if owner := l.cfg.OwnerAddress(); l.sender.From() != owner {
 		return fmt.Errorf("transactions are sent by %s, but the owner's key is that of %s", l.sender.From(), owner)
 	}
 	pos, ok, err := Cursor(store)

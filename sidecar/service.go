@@ -20,6 +20,7 @@ import (
 	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/eventstore"
 	"github.com/evmts/channels/sidecar/p2p"
+	"github.com/evmts/channels/sidecar/signer"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -57,12 +58,20 @@ func (s *Service) Start(ctx context.Context) (err error) {
 			err = errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
 		}
 	}()
+	cfg := *s.cfg // with clients for the keys that are elsewhere, beside the caller's
+	s.cfg = &cfg
 	c := s.cfg
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	registry := opmetrics.NewRegistry()
 	metrics := NewMetrics(registry)
+	signers := signer.NewMetrics(registry)
+	if c.Keys, err = c.dialSigners(func(cfg signer.Config, key string) (*signer.Client, error) {
+		return signer.New(cfg, key, s.log, signers)
+	}); err != nil {
+		return err
+	}
 	if s.runtime, err = derivation.NewEngine(derivation.Config{}); err != nil {
 		return err
 	}
@@ -175,6 +184,7 @@ func (s *Service) Stop(ctx context.Context) (err error) {
 	if s.pprof != nil {
 		note("pprof", s.pprof.Stop(ctx))
 	}
+	closeSigners(s.cfg.Keys)
 	if s.metrics != nil {
 		note("metrics", s.metrics.Stop(ctx))
 	}
