@@ -156,6 +156,9 @@ func (s *Client) Sign(ctx context.Context, r Request) (channel.Signature, error)
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.Canceled) { // nobody wants it any more
+			return channel.Signature{}, ctx.Err()
+		}
 		s.count(resultBusy)
 		return channel.Signature{}, channel.Refuse(channel.CodeSigner, "the signer of the %s key is too slow for all that waits for it: it is asked again", s.key)
 	}
@@ -175,6 +178,9 @@ func (s *Client) persist(ctx context.Context, digest common.Hash, data []byte) (
 			s.count(resultSigned)
 			s.signs("")
 			return sig, nil
+		}
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return channel.Signature{}, ctx.Err()
 		}
 		s.count(f.result)
 		s.fails(f)
