@@ -10,10 +10,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	opcrypto "github.com/ethereum-optimism/optimism/op-service/crypto"
+	opsigner "github.com/ethereum-optimism/optimism/op-service/signer"
 	"github.com/ethereum-optimism/optimism/op-service/txmgr"
 	txmetrics "github.com/ethereum-optimism/optimism/op-service/txmgr/metrics"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/log"
 	"github.com/urfave/cli/v2"
 )
@@ -51,6 +55,9 @@ type SubmitterConfig struct {
 	// Tx is as of any op-stack service; its L1RPCURL is replaced by the chain's nodes. It names the key:
 	// PrivateKey (hex), Mnemonic and HDPath, or SignerCLIConfig for a remote signer.
 	Tx txmgr.CLIConfig
+	// Signer signs for From with a key that is elsewhere; nil: Tx names the key.
+	Signer opcrypto.SignerFactory
+	From   common.Address
 	// QueueSize bounds the requests that wait, are sent, or whose Result was not taken; 0: 256.
 	QueueSize int
 	// MaxPending bounds the transactions that are sent and not yet mined; 0: 16.
@@ -173,6 +180,13 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 	node, _ := chain.nodes.current()
 	cfg.Tx.L1RPCURL = node.url
 	cfg.Tx.AlreadyPublishedCustomErrs = append(slices.Clone(cfg.Tx.AlreadyPublishedCustomErrs), alreadyInAnvil)
+	if cfg.Signer != nil { // the manager wants some key to start with, and gets one that is used for nothing
+		unused, err := crypto.GenerateKey()
+		if err != nil {
+			return nil, fmt.Errorf("transaction manager: %w", err)
+		}
+		cfg.Tx.PrivateKey, cfg.Tx.Mnemonic, cfg.Tx.SignerCLIConfig = hexutil.Encode(crypto.FromECDSA(unused)), "", opsigner.CLIConfig{}
+	}
 	if cfg.Tx.PrivateKey == "" && cfg.Tx.Mnemonic == "" && !cfg.Tx.SignerCLIConfig.Enabled() {
 		return nil, fmt.Errorf("%w: no key to send transactions with: give a private key, a mnemonic or a remote signer", ErrConfig)
 	}
@@ -188,6 +202,9 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 	s := &Submitter{
 		chain: chain, cfg: cfg, results: make(chan Result, cfg.QueueSize), ctx: ctx, cancel: cancel, wake: make(chan struct{}, 1),
 		done: make(chan struct{}), ids: make(map[string]bool), started: time.Now(),
+	}
+	if cfg.Signer != nil {
+		txCfg.Signer, txCfg.From = cfg.Signer(txCfg.ChainID), cfg.From
 	}
 	txCfg.Backend.Close() // it is of one node
 	txCfg.Backend = &recordingBackend{chain.eth, chain.cfg.RequestTimeout, s.signal, s.sentNonce}

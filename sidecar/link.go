@@ -95,7 +95,11 @@ func (l *Link) prepare(ctx context.Context, store *eventstore.Store) (err error)
 	if _, err := l.reader.MinWindow(ctx); err != nil {
 		return err
 	}
-	if l.sender, err = plugin.NewSubmitter(l.chain, plugin.SubmitterConfig{Tx: l.cfg.Tx, DecodeRevert: adjudicator.DecodeRevert}); err != nil {
+	sending := plugin.SubmitterConfig{Tx: l.cfg.Tx, DecodeRevert: adjudicator.DecodeRevert}
+	if remote := l.cfg.Keys.OwnerSigner; remote != nil {
+		sending.Signer, sending.From = remote.Transactions, remote.Address()
+	}
+	if l.sender, err = plugin.NewSubmitter(l.chain, sending); err != nil {
 		return err
 	}
 	if owner := l.cfg.OwnerAddress(); l.sender.From() != owner {

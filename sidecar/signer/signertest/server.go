@@ -13,20 +13,24 @@ import (
 	"slices"
 	"sync"
 
+	opsigner "github.com/ethereum-optimism/optimism/op-service/signer"
 	optls "github.com/ethereum-optimism/optimism/op-service/tls"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/signer/core/apitypes"
 )
 
-// Call is a question for a signature.
+// Call is a question for a signature; Transaction is nil when it is over typed data.
 type Call struct {
 	Method    string
 	Address   common.Address
 	Data      apitypes.TypedData
-	Signature []byte // with v 27 or 28: what the server is about to answer
-	Header    http.Header
+	Signature []byte // with v 27 or 28, over typed data: what the server is about to answer
+
+	Transaction *types.Transaction // signed: what the server is about to answer
+	Header      http.Header
 }
 
 // Fault answers a call in the server's place; false: it does not want to.
@@ -108,6 +112,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no JSON-RPC", http.StatusBadRequest)
 		return
 	}
+	if req.Method == "eth_signTransaction" || req.Method == "account_signTransaction" {
+		s.transaction(w, r, req)
+		return
+	}
 	if req.Method == "eth_accounts" {
 		Answer(w, req.ID, []common.Address{s.Address()}, nil)
 		return
@@ -124,14 +132,73 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		Answer(w, req.ID, nil, &Error{-32602, err.Error()})
 		return
 	}
+	if s.answered(w, r, call, fault) {
+		return
+	}
+	Answer(w, req.ID, hexutil.Bytes(call.Signature), nil)
+}
+
+// answered remembers a call and lets the fault have it.
+func (s *Server) answered(w http.ResponseWriter, r *http.Request, call *Call, fault Fault) bool {
 	call.Header = r.Header.Clone()
 	s.mu.Lock()
 	s.calls = append(s.calls, *call)
 	s.mu.Unlock()
-	if fault != nil && fault(w, r, call) {
+	return fault != nil && fault(w, r, call)
+}
+
+// transaction signs one: op-signer gives its bytes, Clef an object.
+func (s *Server) transaction(w http.ResponseWriter, r *http.Request, req request) {
+	s.mu.Lock()
+	known, fault := slices.Contains(s.methods, req.Method), s.fault
+	s.mu.Unlock()
+	if !known {
+		Answer(w, req.ID, nil, &Error{-32601, "the method " + req.Method + " does not exist"})
 		return
 	}
-	Answer(w, req.ID, hexutil.Bytes(call.Signature), nil)
+	var args opsigner.TransactionArgs
+	refuse := func(err error) { Answer(w, req.ID, nil, &Error{-32602, err.Error()}) }
+	if len(req.Params) != 1 {
+		refuse(errors.New("one parameter is wanted"))
+		return
+	}
+	if err := json.Unmarshal(req.Params[0], &args); err != nil {
+		refuse(err)
+		return
+	}
+	if err := args.Check(); err != nil {
+		refuse(err)
+		return
+	}
+	if args.From == nil || *args.From != s.Address() {
+		refuse(errors.New("there is no such key here"))
+		return
+	}
+	data, err := args.ToTransactionData()
+	if err != nil {
+		refuse(err)
+		return
+	}
+	tx := types.NewTx(data)
+	signed, err := types.SignTx(tx, types.LatestSignerForChainID(tx.ChainId()), s.key)
+	if err != nil {
+		refuse(err)
+		return
+	}
+	call := &Call{Method: req.Method, Address: s.Address(), Transaction: signed}
+	if s.answered(w, r, call, fault) {
+		return
+	}
+	raw, err := call.Transaction.MarshalBinary()
+	if err != nil {
+		refuse(err)
+		return
+	}
+	if req.Method == "account_signTransaction" {
+		Answer(w, req.ID, map[string]any{"raw": hexutil.Bytes(raw), "tx": call.Transaction}, nil)
+		return
+	}
+	Answer(w, req.ID, hexutil.Bytes(raw), nil)
 }
 
 // Answer writes one of JSON-RPC.
