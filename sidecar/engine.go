@@ -107,6 +107,7 @@ type running struct {
 	txs    map[protocols.Tx]bool // on their way
 	status string                // as recorded
 	gas    []TxInfo              // transactions of ours since the start
+	ended  time.Time             // when its end was seen on chain and the replay began; zero: not, or it is attested
 }
 
 type deferred struct {

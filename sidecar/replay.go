@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/evmts/channels/channel"
@@ -189,6 +190,7 @@ type replayed struct {
 // startReplay derives the journal again beside the loop.
 func (e *Engine) startReplay(c *running, seq uint64) {
 	id := c.id
+	c.ended = time.Now()
 	go func() {
 		rep, err := Replay(e.cfg.Store, e.cfg.Modules, id, &seq, nil)
 		out := protocols.Replayed{}

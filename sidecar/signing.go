@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
@@ -83,6 +84,7 @@ func (e *Engine) sign(c *running, a protocols.Sign) error {
 		if err != nil {
 			return err
 		}
+		e.attested(c, a.Message)
 		e.crank(c.id, protocols.Signed{Message: a.Message, Signature: sig})
 	case remote != nil:
 		e.askSigner(c, a, remote, asked{c.id, a.Key, digest})
@@ -143,8 +145,18 @@ func (e *Engine) onSigned(s signed) {
 	delete(e.asked, s.asked)
 	if in, ok := s.input.(protocols.Unsigned); ok {
 		e.cfg.Log.Warn("No signature", "channel", s.id, "code", in.Code, "why", in.Err)
+	} else if c := e.channels[s.id]; c != nil {
+		e.attested(c, s.input.(protocols.Signed).Message)
 	}
 	e.crank(s.id, s.input)
+}
+
+// attested measures how long an attestation took, the signer's tries included.
+func (e *Engine) attested(c *running, m channel.Message) {
+	if _, ok := m.(channel.Attestation); ok && !c.ended.IsZero() {
+		e.cfg.Metrics.AttestSeconds.Observe(time.Since(c.ended).Seconds())
+		c.ended = time.Time{}
+	}
 }
 
 // dialSigners gives the keys that are elsewhere a client each. It connects to nothing.
