@@ -89,6 +89,8 @@ type Result struct {
 	TxHash  common.Hash    // zero when nothing was sent
 	Receipt *types.Receipt // nil when nothing was mined
 	Err     error
+	// When its last simulation began and ended, and the pool took it; zero: it did not come so far.
+	Simulating, Simulated, Published time.Time
 }
 
 var (
@@ -151,6 +153,7 @@ type job struct {
 	mu        sync.Mutex
 	hashes    []common.Hash // of every transaction that was signed for it
 	published bool          // the pool took one of them
+	at        [3]time.Time  // Simulating, Simulated, Published of its Result
 	fatal     error         // why trying on is useless
 }
 
@@ -302,6 +305,9 @@ func (s *Submitter) Close(ctx context.Context) error {
 // deliver ends a job. There is room: every job has held a place in the queue.
 func (s *Submitter) deliver(j *job, r Result) {
 	r.ID = j.ID
+	j.mu.Lock()
+	r.Simulating, r.Simulated, r.Published = j.at[0], j.at[1], j.at[2]
+	j.mu.Unlock()
 	result := txSuccess
 	var revert *RevertError
 	switch {

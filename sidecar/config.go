@@ -21,6 +21,7 @@ import (
 	"github.com/evmts/channels/plugin"
 	"github.com/evmts/channels/sidecar/flags"
 	"github.com/evmts/channels/sidecar/signer"
+	"github.com/evmts/channels/sidecar/tracing"
 	"github.com/holiman/uint256"
 	"github.com/urfave/cli/v2"
 )
@@ -65,6 +66,7 @@ type Config struct {
 	Log       oplog.CLIConfig
 	Metrics   opmetrics.CLIConfig
 	Pprof     oppprof.CLIConfig
+	Tracing   tracing.Config
 	Tx        txmgr.CLIConfig
 }
 
@@ -110,6 +112,7 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 	}
 	cfg.OwnerSigner = signer.Config{CLIConfig: cfg.Tx.SignerCLIConfig, Method: ctx.String(flags.SignerMethod.Name)}
 	cfg.AttestorSigner = flags.ReadAttestorSigner(ctx)
+	cfg.Tracing = flags.ReadTracing(ctx)
 	cfg.JWTSecret = r.secretFile(flags.JWTSecret.Name)
 	return cfg, errors.Join(r.err, cfg.Check())
 }
@@ -145,6 +148,9 @@ func (c *Config) Check() error {
 		if err := s.Check(); err != nil {
 			return fmt.Errorf("--%s.*: %w", flag, err)
 		}
+	}
+	if err := c.Tracing.Check(); err != nil {
+		return fmt.Errorf("--tracing.*: %w", err)
 	}
 	return errors.Join(c.RPC.Check(), c.Metrics.Check(), c.Pprof.Check())
 }

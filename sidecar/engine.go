@@ -21,6 +21,7 @@ import (
 	"github.com/evmts/channels/protocols"
 	"github.com/evmts/channels/protocols/lifecycle"
 	"github.com/evmts/channels/sidecar/p2p"
+	"github.com/evmts/channels/sidecar/tracing"
 )
 
 // Network is what the engine needs of a transport; p2p.Transport is the one that runs.
@@ -55,6 +56,7 @@ type EngineConfig struct {
 	Chain        Chain
 	Modules      Modules
 	Metrics      *Metrics
+	Tracer       *tracing.Tracer // nil: no traces
 	Log          log.Logger
 	Now          func() time.Time
 }
@@ -96,6 +98,7 @@ type Engine struct {
 	nextID   uint64
 	chain    chainState
 	subs     subscriptions
+	traces   *traces
 }
 
 // running is a channel in memory.
@@ -108,6 +111,12 @@ type running struct {
 	status string                // as recorded
 	gas    []TxInfo              // transactions of ours since the start
 	ended  time.Time             // when its end was seen on chain and the replay began; zero: not, or it is attested
+
+	// For traces only.
+	tracks     []*track // events on their way, in the order of seq
+	phaseSince time.Time
+	traced     bool // its end is told
+	txsSince   map[protocols.Tx]time.Time
 }
 
 type deferred struct {
@@ -131,7 +140,7 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 		requests: make(chan func(), requestBuffer), replays: make(chan replayed, 16), stop: make(chan struct{}), done: make(chan struct{}),
 		channels: make(map[common.Hash]*running), peers: make(map[common.Address]map[common.Hash]struct{}),
 		touched: make(map[common.Hash]struct{}), batch: cfg.Store.NewBatch(), waiting: make(map[uint64]chan<- Answer),
-		signatures: make(chan signed, maxAsked), asked: make(map[asked]struct{}),
+		signatures: make(chan signed, maxAsked), asked: make(map[asked]struct{}), traces: newTraces(cfg.Tracer),
 	}
 	e.signing, e.hangUp = context.WithCancel(context.Background())
 	if err := e.restore(); err != nil {
@@ -144,6 +153,7 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 func (e *Engine) Run() error {
 	defer close(e.done)
 	defer e.hangUp()
+	defer func() { e.traces.end(e.channels) }()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	if e.err = e.settle(); e.err != nil {
@@ -164,7 +174,7 @@ func (e *Engine) Run() error {
 		case r := <-e.cfg.Chain.Results():
 			e.onTxResult(r)
 		case r := <-e.replays:
-			e.crank(r.id, r.result)
+			e.onReplayed(r)
 		case s := <-e.signatures:
 			e.onSigned(s)
 		case <-tick.C:
@@ -244,8 +254,10 @@ func (e *Engine) crank(id common.Hash, in protocols.Input) {
 	if c == nil {
 		return
 	}
+	start := e.traces.now()
 	next, acts := c.Lifecycle.Crank(in)
 	c.Lifecycle = next
+	e.traces.cranked(c, in, acts, start)
 	e.collect(c, acts)
 	e.touched[id] = struct{}{}
 }
@@ -272,6 +284,7 @@ func (e *Engine) settle() error {
 			}
 			e.wait = false
 			e.cfg.Metrics.CommitSeconds.Observe(time.Since(start).Seconds())
+			e.traces.committed(start)
 		}
 		todo := e.after
 		e.after = nil
@@ -304,8 +317,10 @@ func (e *Engine) flush() {
 		if c == nil {
 			continue
 		}
+		start := e.traces.now()
 		next, acts := c.Lifecycle.Crank(protocols.Flush{Now: now})
 		c.Lifecycle = next
+		e.traces.cranked(c, protocols.Flush{}, acts, start)
 		e.collect(c, acts)
 		e.recordStatus(c)
 	}
@@ -321,7 +336,9 @@ func (e *Engine) act(d deferred) error {
 	case protocols.Sign:
 		return e.sign(c, a)
 	case protocols.Send:
+		start := e.traces.now()
 		e.send(c, a.To, a.Body)
+		e.traces.sent(c, a.Body, start)
 	case protocols.SendEntries:
 		e.sendEntries(c, a)
 	case protocols.SubmitTx:

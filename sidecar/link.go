@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/log"
@@ -48,6 +49,7 @@ type sending struct {
 	req   TxRequest
 	left  int
 	mined []MinedTx
+	took  []TxStep
 	err   error
 }
 
@@ -251,16 +253,18 @@ func (l *Link) finish(req TxRequest, r TxResult) {
 
 // build makes calldata and hands it to the submitter.
 func (l *Link) build(req TxRequest) {
+	start := time.Now()
 	calls, err := l.calls(req)
+	took := []TxStep{{"build", start, time.Now()}}
 	if err != nil {
-		l.finish(req, TxResult{Err: err})
+		l.finish(req, TxResult{Err: err, Took: took})
 		return
 	}
 	if len(calls) == 0 { // what it is for is done already
-		l.finish(req, TxResult{})
+		l.finish(req, TxResult{Took: took})
 		return
 	}
-	s := &sending{req: req, left: len(calls)}
+	s := &sending{req: req, left: len(calls), took: took}
 	ids := make([]string, len(calls))
 	l.mu.Lock()
 	for i := range calls {
@@ -290,7 +294,8 @@ func (l *Link) sent(r plugin.Result) {
 	if r.Receipt != nil {
 		s.mined = append(s.mined, MinedTx{r.TxHash, r.Receipt.GasUsed})
 	}
-	done, out := s.left == 0, TxResult{Mined: s.mined, Err: s.err}
+	s.took = append(s.took, TxStep{"simulate", r.Simulating, r.Simulated}, TxStep{"send", r.Simulated, r.Published}, TxStep{"mine", r.Published, time.Now()})
+	done, out := s.left == 0, TxResult{Mined: s.mined, Took: s.took, Err: s.err}
 	l.mu.Unlock()
 	if done {
 		l.finish(s.req, out)

@@ -29,6 +29,7 @@ import (
 	"github.com/evmts/channels/plugin/anvil"
 	"github.com/evmts/channels/sidecar"
 	"github.com/evmts/channels/sidecar/p2p"
+	"github.com/evmts/channels/sidecar/tracing"
 	"github.com/holiman/uint256"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -43,6 +44,7 @@ type ground struct {
 	contracts adjudicator.Contracts
 	from      uint64 // first block after the contracts
 	peers     [2]*peer
+	tracers   [2]*tracing.Tracer
 	id        common.Hash
 }
 
@@ -50,12 +52,14 @@ var stakes = [2]uint64{3e15, 5e15}
 
 const groundWindow = 60 // seconds
 
-func newGround(t *testing.T) *ground {
+func newGround(t *testing.T) *ground { return newGroundWith(t, [2]*tracing.Tracer{}) }
+
+func newGroundWith(t *testing.T, tracers [2]*tracing.Tracer) *ground {
 	ctx := context.Background()
 	n, err := anvil.Start(ctx, anvil.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = n.Close() })
-	g := &ground{t: t, node: n, eth: ethclient.NewClient(n.Client())}
+	g := &ground{t: t, node: n, eth: ethclient.NewClient(n.Client()), tracers: tracers}
 	g.contracts, _, err = adjudicator.Deploy(ctx, g.eth, func(ctx context.Context, c adjudicator.Call) (*types.Receipt, error) {
 		return n.Send(ctx, anvil.Keys()[9], &c.To, c.Value, c.Data)
 	}, groundWindow, common.Hash{})
@@ -98,7 +102,7 @@ func (g *ground) start(i int, dir string) {
 		Keys: sidecar.Keys{Session: session, Owner: owner}, ChainID: 31337, Adjudicator: g.contracts.Adjudicator,
 		Policy: sidecar.Policy{MaxStake: map[common.Address]channel.Amount{{}: *uint256.NewInt(1e18)}},
 		Stall:  time.Second, Skew: 30 * time.Second, Margin: time.Minute, Turn: 10 * time.Second,
-		Store: p.store, Network: p.net, Chain: link, Modules: sidecar.ModulesOf(library), Metrics: sidecar.NewMetrics(p.reg), Log: logger,
+		Store: p.store, Network: p.net, Chain: link, Modules: sidecar.ModulesOf(library), Metrics: sidecar.NewMetrics(p.reg), Tracer: g.tracers[i], Log: logger,
 	})
 	require.NoError(t, err)
 	p.api = sidecar.NewAPI(p.engine, nil)

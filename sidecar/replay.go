@@ -182,6 +182,18 @@ func checkSupport(r *channel.Rules, u channel.Update, sigs []channel.Signature) 
 	return nil
 }
 
+// onReplayed is the end of a replay.
+func (e *Engine) onReplayed(r replayed) {
+	if c := e.channels[r.id]; c != nil {
+		result := "ok"
+		if r.result.Err != "" {
+			result = "failed"
+		}
+		e.traces.during(r.id, "replay", c.ended, result)
+	}
+	e.crank(r.id, r.result)
+}
+
 type replayed struct {
 	id     common.Hash
 	result protocols.Replayed

@@ -60,9 +60,14 @@ type asked struct {
 	digest common.Hash
 }
 
+func (a asked) String() string {
+	return "sign." + map[protocols.Key]string{protocols.OwnerKey: "owner", protocols.AttestorKey: "attestor"}[a.key]
+}
+
 // signed is how the question ended.
 type signed struct {
 	asked
+	since time.Time
 	input protocols.Input // Signed or Unsigned
 }
 
@@ -80,10 +85,12 @@ func (e *Engine) sign(c *running, a protocols.Sign) error {
 	digest := p.Domain().Digest(a.Message)
 	switch {
 	case key != nil:
+		start := e.traces.now()
 		sig, err := channel.Sign(digest, key)
 		if err != nil {
 			return err
 		}
+		e.traces.signed(c, a.Message, start)
 		e.attested(c, a.Message)
 		e.crank(c.id, protocols.Signed{Message: a.Message, Signature: sig})
 	case remote != nil:
@@ -122,9 +129,10 @@ func (e *Engine) askSigner(c *running, a protocols.Sign, remote *signer.Client, 
 	e.asked[which] = struct{}{}
 	p := c.Rules().Params
 	req := signer.Request{ChainID: p.ChainID, Adjudicator: p.Adjudicator, Message: a.Message}
+	since := time.Now()
 	go func() {
 		sig, err := remote.Sign(e.signing, req)
-		out := signed{which, protocols.Signed{Message: a.Message, Signature: sig}}
+		out := signed{which, since, protocols.Signed{Message: a.Message, Signature: sig}}
 		if err != nil {
 			code := channel.CodeSigner
 			var r *channel.Refusal
@@ -143,11 +151,14 @@ func (e *Engine) askSigner(c *running, a protocols.Sign, remote *signer.Client, 
 // onSigned is the answer of a remote signer. The channel may have gone on without it: its objective knows.
 func (e *Engine) onSigned(s signed) {
 	delete(e.asked, s.asked)
+	result := "signed"
 	if in, ok := s.input.(protocols.Unsigned); ok {
+		result = string(in.Code)
 		e.cfg.Log.Warn("No signature", "channel", s.id, "code", in.Code, "why", in.Err)
 	} else if c := e.channels[s.id]; c != nil {
 		e.attested(c, s.input.(protocols.Signed).Message)
 	}
+	e.traces.during(s.id, s.asked.String(), s.since, result)
 	e.crank(s.id, s.input)
 }
 
