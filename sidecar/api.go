@@ -248,6 +248,7 @@ func (a *API) Submit(ctx context.Context, id common.Hash, payload hexutil.Bytes,
 		return nil, err
 	}
 	a.engine.cfg.Metrics.FinalSeconds.Observe(time.Since(start).Seconds())
+	a.engine.traces.answered(id, ans.Seq, start, len(payload))
 	return &Submitted{ans.Seq}, nil
 }
 
