@@ -174,10 +174,15 @@ func (p *Player) Turn(ctx context.Context, c Caller, id common.Hash, bot *raid.B
 			}
 			return false, p.judge(err)
 		}
-		p.mu.Lock()
-		p.final = append(p.final, Final{done.Seq, payload, time.Since(began), time.Now()})
-		p.mu.Unlock()
+		p.Remember(Final{done.Seq, payload, time.Since(began), time.Now()})
 	}
+}
+
+// Remember puts an event among those that became final, for who submits in the player's name.
+func (p *Player) Remember(f Final) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.final = append(p.final, f)
 }
 
 func (p *Player) pause(state []byte) time.Duration {
