@@ -5,6 +5,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -37,7 +38,7 @@ func TestA12_AL1ReorgTakesStakesBackAndARaidGoesOn(t *testing.T) {
 	t.Cleanup(func() { // the next test wants the chain as it was
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		_ = stack.ReleaseL1(ctx)
+		_ = errors.Join(stack.ReleaseL1(ctx), stack.SetRecoverMode(ctx, false))
 	})
 	heads(ctx, t, d, func(s *eth.SyncStatus) bool { return s.UnsafeL2.L1Origin == s.HeadL1.ID() })
 	var id common.Hash
@@ -56,32 +57,32 @@ func TestA12_AL1ReorgTakesStakesBackAndARaidGoesOn(t *testing.T) {
 	}
 	require.NoError(t, await(ctx, d.Sidecars[1], going, headFrom(5)))
 
-	// The sequencer stands, so that what was taken back stays away until everybody has been looked at.
+	// The sequencer builds empty blocks, so that what was taken back stays away until everybody has been looked at.
 	rewinds := make([]float64, len(d.Sidecars))
 	for i, s := range d.Sidecars {
 		rewinds[i] = metric(ctx, t, s, "op_channels_chain_rewinds_total")
 	}
-	require.NoError(t, stack.StopSequencer(ctx))
+	require.NoError(t, stack.SetRecoverMode(ctx, true))
 	require.NoError(t, stack.L1.Reorg(ctx, 1))
 	require.NoError(t, stack.ReleaseL1(ctx))
-	back := heads(ctx, t, d, func(s *eth.SyncStatus) bool { return s.UnsafeL2.L1Origin.Number < origin.Number })
-	for _, s := range d.Sidecars {
-		require.NoError(t, await(ctx, s, id, func(info *sidecar.ChannelInfo) bool { return info.Status != "open" && len(info.Facts) == 0 }))
-	}
 	for i, s := range d.Sidecars {
+		require.NoError(t, await(ctx, s, id, func(info *sidecar.ChannelInfo) bool { return info.Status != "open" && len(info.Facts) == 0 }))
 		require.Greater(t, metric(ctx, t, s, "op_channels_chain_rewinds_total"), rewinds[i], s.Name)
 		var done sidecar.Submitted
 		err := dial(ctx, t, s).CallContext(ctx, &done, "channels_submit", id, hexutil.Bytes{1}, nil)
 		require.Equal(t, channel.CodeNotReady, sidecar.ErrorCode(err), "%s plays on stakes that are gone: %v", s.Name, err)
 	}
-	// The raid goes on meanwhile: it needs no chain.
+	// The raid goes on meanwhile, on stakes that are final.
 	var at sidecar.ChannelInfo
 	require.NoError(t, dial(ctx, t, d.Sidecars[1]).CallContext(ctx, &at, "channels_get", going))
 	require.Equal(t, "open", at.Status)
 	require.NoError(t, await(ctx, d.Sidecars[1], going, headFrom(at.HeadSeq+5)))
-	require.Equal(t, back.UnsafeL2.Hash, heads(ctx, t, d, func(*eth.SyncStatus) bool { return true }).UnsafeL2.Hash, "the chain stands")
+	empty := heads(ctx, t, d, func(s *eth.SyncStatus) bool { return s.UnsafeL2.L1Origin.Number > origin.Number })
+	for _, s := range d.Sidecars {
+		require.NoError(t, await(ctx, s, id, func(info *sidecar.ChannelInfo) bool { return info.Status != "open" && len(info.Facts) == 0 }))
+	}
 
-	require.NoError(t, stack.StartSequencer(ctx))
+	require.NoError(t, stack.SetRecoverMode(ctx, false))
 	for i, s := range d.Sidecars {
 		require.NoError(t, await(ctx, s, id, func(info *sidecar.ChannelInfo) bool {
 			return info.Status == "open" && len(info.Facts) >= len(d.Sidecars) && info.Facts[0].BlockHash != was[i].Facts[0].BlockHash
@@ -101,7 +102,7 @@ func TestA12_AL1ReorgTakesStakesBackAndARaidGoesOn(t *testing.T) {
 	// What L1 took back of the batcher it forgot, which other nodes than anvil put into their pools: its operator restarts it.
 	require.NoError(t, stack.Batcher.Kill9())
 	require.NoError(t, stack.Batcher.Start(ctx))
-	heads(ctx, t, d, func(s *eth.SyncStatus) bool { return s.SafeL2.Number > back.UnsafeL2.Number })
+	heads(ctx, t, d, func(s *eth.SyncStatus) bool { return s.SafeL2.Number > empty.UnsafeL2.Number })
 }
 
 // heads asks op-node until its heads are as wished.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"github.com/ethereum/go-ethereum/common"
 )
 
 // HoldL1 keeps L1 from making blocks until ReleaseL1: what is reorganised then cannot become final meanwhile.
@@ -23,26 +21,13 @@ func (s *Stack) paceL1(ctx context.Context, seconds uint64) error {
 	return nil
 }
 
-// StopSequencer keeps op-node from building blocks; it follows L1 on. What it took back by then stays away until StartSequencer.
-func (s *Stack) StopSequencer(ctx context.Context) error {
+// SetRecoverMode makes the sequencer build blocks without the pool's transactions, or with them again.
+func (s *Stack) SetRecoverMode(ctx context.Context, on bool) error {
 	if _, err := s.Status(ctx); err != nil { // connects
 		return err
 	}
-	var head common.Hash
-	if err := s.node.CallContext(ctx, &head, "admin_stopSequencer"); err != nil {
-		return fmt.Errorf("stop the sequencer: %w", err)
-	}
-	return nil
-}
-
-// StartSequencer lets op-node build on the block that it has.
-func (s *Stack) StartSequencer(ctx context.Context) error {
-	status, err := s.Status(ctx)
-	if err != nil {
-		return err
-	}
-	if err := s.node.CallContext(ctx, nil, "admin_startSequencer", status.UnsafeL2.Hash); err != nil {
-		return fmt.Errorf("start the sequencer: %w", err)
+	if err := s.node.CallContext(ctx, nil, "admin_setRecoverMode", on); err != nil {
+		return fmt.Errorf("set the sequencer's recover mode: %w", err)
 	}
 	return nil
 }
