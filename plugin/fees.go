@@ -100,9 +100,14 @@ func (c *Chain) L1Fee(ctx context.Context, unsigned []byte) (*big.Int, error) {
 // unsignedHead is more than what an unsigned transaction has beside its calldata, in bytes.
 const unsignedHead = 128
 
+// literalRun: where data does not compress, FastLZ adds a byte to each 32 at most. The oracle's own upper bound adds one to each 255, which
+// signatures and hashes go beyond.
+const literalRun = 32
+
 // L1FeeBound is the most that a transaction with so many bytes of calldata pays for its data on L1 at present.
 func (c *Chain) L1FeeBound(ctx context.Context, calldata int) (*big.Int, error) {
-	fee, err := c.askOracle(ctx, getL1FeeUpperBound, big.NewInt(int64(calldata+unsignedHead)))
+	size := calldata + unsignedHead
+	fee, err := c.askOracle(ctx, getL1FeeUpperBound, big.NewInt(int64(size+size/literalRun)))
 	if errors.Is(err, errNoFee) { // before Fjord data that does not compress cost the most
 		dear := make([]byte, calldata+unsignedHead)
 		for i := range dear {
