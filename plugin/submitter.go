@@ -27,7 +27,7 @@ var TxFlagDefaults = txmgr.DefaultFlagValues{
 	NumConfirmations:          1,
 	SafeAbortNonceTooLowCount: 3,
 	FeeLimitMultiplier:        5,
-	FeeLimitThresholdGwei:     100,
+	FeeLimitThresholdGwei:     1, // below it fees rise without a limit: far above what an L2 usually takes
 	MinTipCapGwei:             0.001,
 	MinBaseFeeGwei:            0.001,
 	RebroadcastInterval:       4 * time.Second,
@@ -87,7 +87,7 @@ type Request struct {
 }
 
 // Result is what became of a Request. Err is nil when the transaction was mined with effect. Otherwise it is, or wraps,
-// ErrReverted (a *RevertError), ErrInsufficientFunds, ErrClosed, or what the transaction manager gave up with.
+// ErrReverted (a *RevertError), ErrInsufficientFunds, ErrGasCap, ErrFeeCap, ErrNotForced, ErrClosed, or what the transaction manager gave up with.
 type Result struct {
 	ID      string
 	TxHash  common.Hash    // zero when nothing was sent

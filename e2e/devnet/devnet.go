@@ -42,7 +42,7 @@ type Options struct {
 	Signer func(key *ecdsa.PrivateKey) (endpoint string, err error)
 	// Args are more options of a sidecar's run; nil: none.
 	Args func(name string) []string
-	// Attach says how a sidecar reaches the chain; nil: as everybody does.
+	// Attach says how a sidecar, or the verifier, reaches the chain; nil: as everybody does.
 	Attach   func(name string, chain *Chain) (Attachment, error)
 	Progress func(step string)
 }
@@ -270,14 +270,9 @@ func (d *Devnet) makeSidecars() error {
 		d.Sidecars = append(d.Sidecars, s)
 	}
 	for _, s := range d.Sidecars {
-		var at Attachment
-		if o.Attach != nil {
-			if at, err = o.Attach(s.Name, d.Chain); err != nil {
-				return fmt.Errorf("attach %s: %w", s.Name, err)
-			}
-		}
-		if at.L2EthRPC == "" {
-			at.L2EthRPC = d.Chain.Node.WebSocketURL()
+		at, err := d.attach(s.Name)
+		if err != nil {
+			return err
 		}
 		s.args = append(s.args,
 			flag(flags.L2EthRPC), at.L2EthRPC, flag(flags.ChainID), fmt.Sprint(o.ChainID),
@@ -296,6 +291,19 @@ func (d *Devnet) makeSidecars() error {
 		}
 	}
 	return nil
+}
+
+// attach says how a process of that name reaches the chain.
+func (d *Devnet) attach(name string) (at Attachment, err error) {
+	if d.Options.Attach != nil {
+		if at, err = d.Options.Attach(name, d.Chain); err != nil {
+			return at, fmt.Errorf("attach %s: %w", name, err)
+		}
+	}
+	if at.L2EthRPC == "" {
+		at.L2EthRPC = d.Chain.Node.WebSocketURL()
+	}
+	return at, nil
 }
 
 // The ports that people expect.
