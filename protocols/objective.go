@@ -26,6 +26,8 @@
 package protocols
 
 import (
+	"slices"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/evmts/channels/channel"
 )
@@ -55,6 +57,14 @@ type Signed struct {
 	Signature channel.Signature
 }
 
+// Unsigned says that there is no signature that Sign asked for: the key is elsewhere and cannot be used for now. Nothing was
+// sent. Objectives that sign with such keys ask again after a while.
+type Unsigned struct {
+	Message channel.Message
+	Code    channel.Code
+	Err     string
+}
+
 // Tick is the passing of time, in UNIX seconds.
 type Tick struct{ Now uint64 }
 
@@ -73,10 +83,10 @@ type Progress struct {
 	SignedSeq  uint64 // newest Update signed by us
 }
 
-// ChainView is what the chain says about a channel at the level of trust that policy demands. It is a whole picture, not
+// ChainView is what the chain says about a channel, each kind of fact at the level of trust that policy demands of it. It is a whole picture, not
 // a change: after a reorg the next view simply differs.
 type ChainView struct {
-	Time      uint64 // of the block it was taken at, UNIX seconds
+	Time      uint64 // of the newest block up to which facts of every kind count, UNIX seconds; 0: there is none yet
 	Deposited []Deposit
 	Funded    bool
 	Refunded  bool
@@ -89,6 +99,23 @@ type ChainView struct {
 	Proven   bool
 	Deadline uint64
 	Void     bool
+	Seen     Seen
+}
+
+// Seen is what the newest block shows, also what does not count yet. Nothing is derived from it: what it shows need not be sent, and
+// what it showed and shows no longer, because a reorg took it away before it counted, has to be sent again.
+type Seen struct {
+	Time      uint64 // of the newest block, which the contracts compare deadlines with
+	Deposited []Deposit
+	Refunded  bool
+	Final     bool
+	Settled   bool
+	Proven    bool
+}
+
+// Paid tells whether the chain shows a deposit, whether it counts or not.
+func (v ChainView) Paid(d Deposit) bool {
+	return slices.Contains(v.Deposited, d) || slices.Contains(v.Seen.Deposited, d)
 }
 
 // Deposit names one entry of the Funding that was paid.
@@ -131,6 +158,7 @@ func (AskAuthor) ask()  {}
 func (Received) input()  {}
 func (Connected) input() {}
 func (Signed) input()    {}
+func (Unsigned) input()  {}
 func (Tick) input()      {}
 func (Flush) input()     {}
 func (Hold) input()      {}
@@ -196,7 +224,8 @@ const (
 	AttestorKey
 )
 
-// Sign asks for a signature; the result comes back as Signed.
+// Sign asks for a signature; the result comes back as Signed, or as Unsigned. That of the session key comes at once; that of another
+// key may come at any time later, or, when the process ends before, never.
 type Sign struct {
 	Message channel.Message
 	Key     Key
@@ -339,6 +368,12 @@ func (RecordPending) record()   {}
 func (RecordPlaced) record()    {}
 func (RecordClose) record()     {}
 func (RecordObjective) record() {}
+
+// Patience is after how many seconds a signature is asked for again that could not be had so many times before.
+func Patience(stall uint64, before uint64) uint64 {
+	const doublings = 6
+	return stall << min(before, doublings)
+}
 
 // ToOthers is one Send per participant other than me.
 func ToOthers(n, me uint8, body Body) []Action {

@@ -153,7 +153,7 @@ func (s *Stack) startL1(ctx context.Context) error {
 		_ = log.Close() // nothing is written to it any more
 		s.fail()
 	}()
-	portal, systemConfig, err := deployPortal(ctx, s.L1, anvil.Keys()[0])
+	portal, systemConfig, err := s.L1.DeployPortal(ctx, anvil.Keys()[0])
 	if err != nil {
 		return err
 	}

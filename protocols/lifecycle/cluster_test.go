@@ -30,6 +30,9 @@ type node struct {
 	known bool
 	fuse  func(protocols.Action) bool // the process dies before the action for which this is true
 
+	remote bool             // owner's and attestor's keys are elsewhere
+	unsaid []protocols.Sign // what their signer was asked and has not answered
+
 	// What the oracle remembers, across crashes.
 	ever       map[uint64]channel.Update // every Update ever signed
 	seen       protocols.ChainView       // newest picture of the chain that the node was given
@@ -70,13 +73,16 @@ type cluster struct {
 	t     testing.TB
 	nodes []*node
 	net   []envelope
-	view  protocols.ChainView
-	pool  []pooled
-	now   uint64
-	trace strings.Builder
-	quiet bool
-	ask   bool // proposals wait for the owner
-	final *channel.Update
+	view  protocols.ChainView // at the newest block
+	// late: what is mined counts only when the runner says so, and until then it is just seen.
+	late    bool
+	counted protocols.ChainView
+	pool    []pooled
+	now     uint64
+	trace   strings.Builder
+	quiet   bool
+	ask     bool // proposals wait for the owner
+	final   *channel.Update
 	// dishonest: participants may have signed what they should not have.
 	dishonest bool
 	supported map[uint64]channel.Update // by anybody, ever
@@ -91,11 +97,13 @@ type options struct {
 	odd                 []int // participants whose module derives something else
 	free                []int // participants who pay nothing and join by their owner's signature
 	ask                 bool
+	late                bool // see cluster.late
 }
 
 func newCluster(t testing.TB, opt options) *cluster {
-	c := &cluster{t: t, now: 1000, ask: opt.ask, supported: make(map[uint64]channel.Update)}
+	c := &cluster{t: t, now: 1000, ask: opt.ask, late: opt.late, supported: make(map[uint64]channel.Update)}
 	c.view.Time = c.now
+	c.counted = c.view
 	m := tally{n: opt.n, free: opt.free, independent: opt.independent, sparse: opt.sparse}
 	params := &channel.Params{
 		Adjudicator: common.Address{0xad}, Nonce: 1, Window: 60, ForceQuota: 64, FundingDeadline: fundingDeadline,
@@ -164,7 +172,7 @@ func (c *cluster) printf(format string, args ...any) {
 func (c *cluster) propose(i int) {
 	n := c.nodes[i]
 	n.life, n.known = lifecycle.Propose(n.cfg), true
-	c.input(n, c.view)
+	c.input(n, c.picture())
 	c.input(n, protocols.Request{ID: 1, Ask: protocols.AskApprove{}, Now: c.now})
 }
 
@@ -237,6 +245,11 @@ func (c *cluster) act(n *node, a protocols.Action) []protocols.Action {
 	switch a := a.(type) {
 	case protocols.Sign:
 		c.checkSign(n, a)
+		if n.remote && a.Key != protocols.SessionKey {
+			c.printf("  %d asks its signer for %s", n.me, strings.TrimPrefix(fmt.Sprintf("%T", a.Message), "channel."))
+			n.unsaid = append(n.unsaid, a)
+			return nil
+		}
 		key := n.key
 		if a.Key == protocols.OwnerKey {
 			key = n.owner
@@ -314,6 +327,21 @@ func (c *cluster) catchUp(n *node, from uint64, heads []protocols.Head) protocol
 	return m
 }
 
+// signer answers everything that a node's signer was asked.
+func (c *cluster) signer(n *node, signs bool) {
+	asked := n.unsaid
+	n.unsaid = nil
+	for _, a := range asked {
+		if !signs {
+			c.input(n, protocols.Unsigned{Message: a.Message, Code: channel.CodeSigner, Err: "it is asleep"})
+			continue
+		}
+		sig, err := channel.Sign(n.cfg.Rules.Params.Domain().Digest(a.Message), n.owner)
+		require.NoError(c.t, err)
+		c.input(n, protocols.Signed{Message: a.Message, Signature: sig})
+	}
+}
+
 // deliver hands over the i-th message in the network.
 func (c *cluster) deliver(i int) {
 	e := c.net[i]
@@ -336,7 +364,7 @@ func (c *cluster) handOver(e envelope) {
 		}
 		n.life, n.known = lifecycle.New(n.cfg), true
 		n.disk.objectives["directfund"] = n.life.Fund().Encode()
-		c.input(n, c.view)
+		c.input(n, c.picture())
 		if !c.ask {
 			c.input(n, protocols.Request{Ask: protocols.AskApprove{}, Now: c.now})
 		}
@@ -430,27 +458,47 @@ func (c *cluster) execute(p pooled) (revert string) {
 	return ""
 }
 
+// picture is what a node is shown of the chain.
+func (c *cluster) picture() protocols.ChainView {
+	v := c.view
+	if c.late {
+		v = c.counted
+	}
+	v.Seen = protocols.Seen{
+		Time: c.view.Time, Deposited: c.view.Deposited, Refunded: c.view.Refunded, Final: c.view.Final, Settled: c.view.Settled, Proven: c.view.Proven,
+	}
+	return v
+}
+
+// count lets everything that is mined count.
+func (c *cluster) count() {
+	c.counted = c.view
+	c.show()
+}
+
 // show gives everybody the newest picture of the chain.
 func (c *cluster) show() {
 	for _, n := range c.nodes {
-		c.input(n, c.view)
+		c.input(n, c.picture())
 	}
 }
 
 // reorg takes away what was mined: the end of the channel, or its deposits too.
 func (c *cluster) reorg(deposits bool) {
-	c.view.Final, c.view.FinalSeq, c.view.FinalHash, c.view.Settled = false, 0, common.Hash{}, false
-	c.final = nil
-	if deposits {
-		c.view.Funded, c.view.Deposited = false, nil
+	for _, v := range []*protocols.ChainView{&c.view, &c.counted} {
+		v.Final, v.FinalSeq, v.FinalHash, v.Settled = false, 0, common.Hash{}, false
+		if deposits {
+			v.Funded, v.Deposited = false, nil
+		}
 	}
+	c.final = nil
 	c.show()
 }
 
 // crash ends a process; what it sent and submitted is out, what it had in memory is gone.
 func (c *cluster) crash(i int) {
 	n := c.nodes[i]
-	n.up, n.life, n.fuse = false, lifecycle.Lifecycle{}, nil
+	n.up, n.life, n.fuse, n.unsaid = false, lifecycle.Lifecycle{}, nil, nil
 	n.crashes++
 	if d := n.disk; d.durable != nil { // what was not waited for may be lost: here it always is
 		d.supported, d.sigs, d.durable = d.durable.update, d.durable.sigs, nil
@@ -474,7 +522,7 @@ func (c *cluster) restart(i int) {
 	require.NoError(c.t, err)
 	n.life, n.seen = life, protocols.ChainView{}
 	c.run(n, acts)
-	c.input(n, c.view)
+	c.input(n, c.picture())
 	for _, o := range c.nodes {
 		if o != n && o.up {
 			c.input(n, protocols.Connected{Peer: o.me})

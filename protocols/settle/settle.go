@@ -52,8 +52,9 @@ type Objective struct {
 	attestation channel.Signature
 	publishes   bool   // attesting was not possible, or is not ours: the journal is published
 	now         uint64 // of the newest Tick
-	again       uint64 // when a failed transaction is tried again, if retry
+	again       uint64 // when a failed transaction or signature is tried again, if retry
 	retry       bool
+	unsigned    uint64 // signatures in a row that there were none of
 }
 
 // New watches.
@@ -95,12 +96,17 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 	case protocols.Progress:
 		o.at = in
 	case protocols.ChainView:
+		seen := o.view.Seen
 		o.view = in
-		acts = o.onChain()
+		if acts = o.onChain(); len(acts) == 0 {
+			acts = o.lost(seen)
+		}
 	case protocols.Replayed:
 		acts = o.onReplayed(in)
 	case protocols.Signed:
 		acts = o.onSigned(in)
+	case protocols.Unsigned:
+		acts = o.onUnsigned(in)
 	case protocols.Submitted:
 		acts = o.onSubmitted(in)
 	case protocols.Tick:
@@ -112,10 +118,25 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 	return o, acts
 }
 
-// submit asks for the transaction of the phase.
+// lost sends again what a reorg took away before it counted; it may have been ours.
+func (o *Objective) lost(before protocols.Seen) []protocols.Action {
+	seen := o.view.Seen
+	if o.phase == Publishing && before.Proven && !seen.Proven || o.phase == Submitting && before.Settled && !seen.Settled {
+		return o.submit()
+	}
+	return nil
+}
+
+// submit asks for the signature or the transaction of the phase, unless what it is for is on chain already and only does not count yet.
 func (o *Objective) submit() []protocols.Action {
 	o.retry = false
+	switch seen := o.view.Seen; {
+	case o.phase == Publishing && seen.Proven, o.phase == Submitting && seen.Settled:
+		return nil
+	}
 	switch o.phase {
+	case Attesting:
+		return []protocols.Action{protocols.Sign{Message: channel.Attestation(o.update), Key: protocols.AttestorKey}}
 	case Publishing:
 		return []protocols.Action{protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxPublish}}}
 	case Submitting:
@@ -191,8 +212,8 @@ func (o *Objective) onReplayed(in protocols.Replayed) []protocols.Action {
 	if !o.cfg.Attest {
 		return o.publish()
 	}
-	o.phase, o.publishes = Attesting, false
-	return []protocols.Action{protocols.Sign{Message: channel.Attestation(o.update), Key: protocols.AttestorKey}}
+	o.phase, o.publishes, o.unsigned = Attesting, false, 0
+	return o.submit()
 }
 
 func (o *Objective) onSigned(in protocols.Signed) []protocols.Action {
@@ -202,6 +223,18 @@ func (o *Objective) onSigned(in protocols.Signed) []protocols.Action {
 	}
 	o.attestation, o.phase = in.Signature, Submitting
 	return o.submit()
+}
+
+// onUnsigned asks again, each time after twice as long: there may be a person behind the signer. The journal is not published
+// instead: that would risk a bond for a fault of ours.
+func (o *Objective) onUnsigned(in protocols.Unsigned) []protocols.Action {
+	m, ok := in.Message.(channel.Attestation)
+	if !ok || o.phase != Attesting || m != channel.Attestation(o.update) {
+		return nil
+	}
+	o.retry, o.again = true, o.now+protocols.Patience(o.cfg.Stall, o.unsigned)
+	o.unsigned++
+	return []protocols.Action{protocols.Notify{Event: protocols.Notification{Kind: protocols.NoteRefused, Code: in.Code, Text: "not attested yet: " + in.Err}}}
 }
 
 // onSubmitted tries again what failed. A World that does not take our word gets the journal instead, if we publish.
