@@ -82,7 +82,7 @@ module-compilers: build/.npm-installed ## compilers of modules in C, Rust and Zi
 	@tools/module-compilers.sh
 
 .PHONY: test
-test: deps module-compilers build lint test-contracts test-go test-op-smoke ## all tests (about a quarter of an hour the first time)
+test: deps module-compilers build lint test-contracts test-go test-op-smoke ## all tests (about fifteen minutes the first time)
 	@echo "all tests passed"
 
 .PHONY: test-contracts

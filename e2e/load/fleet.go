@@ -193,32 +193,32 @@ func (f *fleet) waitIdle(ctx context.Context) *game {
 	}
 }
 
-// play keeps Raids raids going and the others' hearts beating until ctx ends, and returns when everything that was submitted has
-// its answer.
-func (f *fleet) play(ctx context.Context) {
+// play keeps Raids raids going and the others' hearts beating while played lasts, and returns when everything that was submitted
+// has its answer and every raid that ended is settled. ctx cuts that short.
+func (f *fleet) play(ctx, played context.Context) {
 	var all sync.WaitGroup
 	refill := make(chan struct{}, f.o.Channels+f.o.Raids)
 	for range f.o.Raids {
-		all.Go(func() { f.raids(ctx, refill) })
+		all.Go(func() { f.raids(ctx, played, refill) })
 	}
-	all.Go(func() { f.heartbeats(ctx) })
-	all.Go(func() { f.refill(ctx, refill) })
+	all.Go(func() { f.heartbeats(played) })
+	all.Go(func() { f.refill(ctx, played, refill) })
 	all.Wait()
 }
 
 // raids plays one raid after the other.
-func (f *fleet) raids(ctx context.Context, refill chan<- struct{}) {
+func (f *fleet) raids(ctx, played context.Context, refill chan<- struct{}) {
 	var ending sync.WaitGroup
 	defer ending.Wait()
 	for {
-		g := f.waitIdle(ctx)
+		g := f.waitIdle(played)
 		if g == nil {
 			return
 		}
 		f.live.Add(1)
-		err := f.raid(ctx, g)
+		err := f.raid(played, g)
 		f.live.Add(-1)
-		if ctx.Err() != nil {
+		if err != nil && played.Err() != nil {
 			return
 		}
 		if err != nil {
@@ -227,7 +227,7 @@ func (f *fleet) raids(ctx context.Context, refill chan<- struct{}) {
 		}
 		f.finished.Add(1)
 		refill <- struct{}{}
-		ending.Go(func() { f.finish(context.WithoutCancel(ctx), g) })
+		ending.Go(func() { f.finish(ctx, g) })
 	}
 }
 
@@ -241,7 +241,7 @@ func (f *fleet) finish(ctx context.Context, g *game) {
 			wanted = wanted[1:]
 		}
 		if err := h.await(ctx, g.id, isStatus(wanted...)); err != nil {
-			f.fail(err)
+			f.fail(fmt.Errorf("the raid is over: %w", err))
 			return
 		}
 	}
@@ -325,11 +325,11 @@ func (f *fleet) beat(ctx context.Context, g *game) {
 }
 
 // refill opens a channel for each raid that ended: several together when they end together.
-func (f *fleet) refill(ctx context.Context, ended <-chan struct{}) {
+func (f *fleet) refill(ctx, played context.Context, ended <-chan struct{}) {
 	for {
 		select {
 		case <-ended:
-		case <-ctx.Done():
+		case <-played.Done():
 			return
 		}
 		count := 1
@@ -342,7 +342,7 @@ func (f *fleet) refill(ctx context.Context, ended <-chan struct{}) {
 			}
 		}
 		// What has begun is ended: a channel that is half open when the load stops would be taken for a lost one.
-		if err := f.open(context.WithoutCancel(ctx), count, func(int) {}); err != nil {
+		if err := f.open(ctx, count, func(int) {}); err != nil {
 			f.fail(fmt.Errorf("open another channel: %w", err))
 			return
 		}

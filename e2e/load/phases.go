@@ -14,14 +14,15 @@ import (
 
 // play is the load itself.
 func (r *run) play(ctx context.Context) (err error) {
+	ctx, abandon := context.WithCancel(ctx)
 	played, stop := context.WithCancel(ctx)
-	defer stop()
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer stop()
+	defer abandon() // what is still under way after a failure tells nothing more
 	all.Go(func() { r.m.run(played, meterEvery) })
 	playing := make(chan struct{})
-	all.Go(func() { defer close(playing); r.f.play(played) })
+	all.Go(func() { defer close(playing); r.f.play(ctx, played) })
 	r.load, err = r.spend(ctx, func(ctx context.Context) error { return r.during(ctx, time.Now()) })
 	if err != nil {
 		return err
@@ -85,7 +86,7 @@ func (r *run) status(ctx context.Context, began time.Time) string {
 	if m, err := scrape(ctx, r.d.Sidecars[0].MetricsURL()); err == nil {
 		text += fmt.Sprintf("; %.0f channels open, %.0f events in the operator's journals", m.sum("op_channels_channels", `"open"`), m["op_channels_events_total"])
 	}
-	if blocks, err := r.w.between(r.load.from.at, time.Now()); err == nil && !r.load.from.at.IsZero() {
+	if blocks, err := r.w.between(began, time.Now()); err == nil {
 		text += fmt.Sprintf("; %d blocks", len(blocks))
 	}
 	return text
