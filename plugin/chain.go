@@ -92,6 +92,7 @@ type Chain struct {
 	eth     *ethclient.Client
 	log     log.Logger
 	metrics *chainMetrics
+	oracle  oracle
 	built   builtBlocks
 
 	stop    context.CancelFunc

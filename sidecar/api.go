@@ -77,6 +77,9 @@ type TxInfo struct {
 	TxHash  common.Hash `json:"txHash"`
 	GasUsed uint64      `json:"gasUsed"`
 	Time    uint64      `json:"time"`
+	// Of a transaction that was forced through L1: the deposit there, and its gas with what the portal burnt.
+	L1TxHash  *common.Hash `json:"l1TxHash,omitempty"`
+	L1GasUsed uint64       `json:"l1GasUsed,omitempty"`
 }
 
 // FactInfo is what the chain says about a channel.
@@ -245,6 +248,7 @@ func (a *API) Submit(ctx context.Context, id common.Hash, payload hexutil.Bytes,
 		return nil, err
 	}
 	a.engine.cfg.Metrics.FinalSeconds.Observe(time.Since(start).Seconds())
+	a.engine.traces.answered(id, ans.Seq, start, len(payload))
 	return &Submitted{ans.Seq}, nil
 }
 
