@@ -65,8 +65,6 @@ func addresses(list string) (out []string, err error) {
 		}
 	}
 	switch {
-	case len(out) == 0:
-		return nil, fmt.Errorf("%w: no RPC address", ErrConfig)
 	case len(out) > maxEndpoints:
 		return nil, fmt.Errorf("%w: %d RPC addresses, allowed are %d", ErrConfig, len(out), maxEndpoints)
 	}
@@ -80,6 +78,12 @@ func newNodes(cfg *Config, m *chainMetrics, id *identity) (*nodes, error) {
 	}
 	n := &nodes{cfg: cfg, log: cfg.Logger.New("module", "chain"), metrics: m, changed: make(chan struct{})}
 	names := make(map[string]int)
+	if cfg.Local != nil {
+		n.all, names[cfg.Local.Name] = append(n.all, localEndpoint(cfg, m, id)), 1
+	}
+	if len(n.all)+len(list) == 0 {
+		return nil, fmt.Errorf("%w: no RPC address", ErrConfig)
+	}
 	for i, a := range list {
 		e, err := newEndpoint(a, i, cfg, m, id)
 		if err != nil {
