@@ -20,7 +20,7 @@ type chainMetrics struct {
 	stalled    prometheus.Gauge
 	headAge    prometheus.Gauge
 	failovers  prometheus.Counter
-	rollupUp   prometheus.Gauge
+	rollupUp   *prometheus.GaugeVec // by endpoint
 	faults     *prometheus.CounterVec
 	txs        *prometheus.CounterVec
 	txPending  prometheus.Gauge
@@ -56,7 +56,7 @@ func newMetrics(reg prometheus.Registerer) (*chainMetrics, error) {
 		stalled:   prometheus.NewGauge(prometheus.GaugeOpts(name("stalled", "1 while no node has had a new block for --l2-stall."))),
 		headAge:   prometheus.NewGauge(prometheus.GaugeOpts(name("head_age_seconds", "Time since any node was seen to have a new block."))),
 		failovers: prometheus.NewCounter(prometheus.CounterOpts(name("failovers_total", "Changes of the node in use."))),
-		rollupUp:  prometheus.NewGauge(prometheus.GaugeOpts(name("rollup_up", "1 while the op-node answers; 0 also without one."))),
+		rollupUp:  prometheus.NewGaugeVec(prometheus.GaugeOpts(name("rollup_up", "1 while the op-node answers.")), []string{"endpoint"}),
 		faults: prometheus.NewCounterVec(prometheus.CounterOpts(name("endpoint_faults_total", "Faults of nodes: unreachable, wrong_chain, stalled, forged, inconsistent, unsupported.")),
 			[]string{"endpoint", "fault"}),
 		endpointUp:      prometheus.NewGaugeVec(prometheus.GaugeOpts(name("endpoint_up", "1 for a node without a fault.")), []string{"endpoint"}),

@@ -25,6 +25,9 @@ const (
 	FaultUnsupported  Fault = "unsupported"  // it lacks a method
 )
 
+// allFaults are shown from the start: a counter that begins with its first increment hides that from Prometheus's increase().
+var allFaults = []Fault{FaultUnreachable, FaultWrongChain, FaultStalled, FaultForged, FaultInconsistent, FaultUnsupported}
+
 // advice is what an operator does about a fault; it goes into the log beside it.
 var advice = map[Fault]string{
 	FaultUnreachable:  "check that the node runs and that its address is right",
@@ -65,6 +68,8 @@ func addresses(list string) (out []string, err error) {
 		}
 	}
 	switch {
+	case len(out) == 0:
+		return nil, fmt.Errorf("%w: no RPC address", ErrConfig)
 	case len(out) > maxEndpoints:
 		return nil, fmt.Errorf("%w: %d RPC addresses, allowed are %d", ErrConfig, len(out), maxEndpoints)
 	}
@@ -72,17 +77,17 @@ func addresses(list string) (out []string, err error) {
 }
 
 func newNodes(cfg *Config, m *chainMetrics, id *identity) (*nodes, error) {
-	list, err := addresses(cfg.RPC)
-	if err != nil {
-		return nil, err
+	var list []string
+	if cfg.Local == nil || cfg.RPC != "" {
+		var err error
+		if list, err = addresses(cfg.RPC); err != nil {
+			return nil, err
+		}
 	}
 	n := &nodes{cfg: cfg, log: cfg.Logger.New("module", "chain"), metrics: m, changed: make(chan struct{})}
 	names := make(map[string]int)
 	if cfg.Local != nil {
 		n.all, names[cfg.Local.Name] = append(n.all, localEndpoint(cfg, m, id)), 1
-	}
-	if len(n.all)+len(list) == 0 {
-		return nil, fmt.Errorf("%w: no RPC address", ErrConfig)
 	}
 	for i, a := range list {
 		e, err := newEndpoint(a, i, cfg, m, id)
@@ -93,6 +98,11 @@ func newNodes(cfg *Config, m *chainMetrics, id *identity) (*nodes, error) {
 			e.name = fmt.Sprintf("%s#%d", e.name, names[e.name])
 		}
 		n.all = append(n.all, e)
+	}
+	for _, e := range n.all {
+		for _, f := range allFaults {
+			m.faults.WithLabelValues(e.name, string(f))
+		}
 	}
 	n.show()
 	return n, nil
@@ -255,13 +265,16 @@ func (n *nodes) on(ctx context.Context, ask func(*endpoint) error) (err error) {
 	return err
 }
 
-// watch looks after the endpoints until ctx ends: whether they live, have the right chain, and move on.
-func (n *nodes) watch(ctx context.Context) {
+// watch looks after the endpoints, and the op-nodes if there are any, until ctx ends: whether they live, have the right chain, and move on.
+func (n *nodes) watch(ctx context.Context, r *rollups) {
 	tick := time.NewTicker(n.cfg.ProbeInterval)
 	defer tick.Stop()
 	for {
 		n.probe(ctx)
 		n.judge(time.Now())
+		if r != nil {
+			r.probe(ctx)
+		}
 		select {
 		case <-ctx.Done():
 			return

@@ -34,12 +34,12 @@ type Config struct {
 	Hosted bool
 
 	L2EthRPC      string // addresses, separated by commas
-	RollupRPC     string // empty: no op-node is asked
+	RollupRPC     string // addresses, separated by commas; empty: no op-node is asked
 	ChainID       uint64
 	Adjudicator   common.Address
 	Settlement    common.Address
 	StartBlock    uint64
-	Trust         plugin.Level
+	Trust         Trust
 	PollInterval  time.Duration
 	StallTimeout  time.Duration
 	FundsInterval time.Duration // how often the owner's balance is compared with what may have to be paid; 0: 30 s
@@ -77,7 +77,7 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 	}
 	r := reader{ctx: ctx}
 	cfg := &Config{
-		Version: version, L2EthRPC: strings.Join(ctx.StringSlice(flags.L2EthRPC.Name), ","), RollupRPC: ctx.String(flags.RollupRPC.Name), ChainID: ctx.Uint64(flags.ChainID.Name),
+		Version: version, L2EthRPC: strings.Join(ctx.StringSlice(flags.L2EthRPC.Name), ","), RollupRPC: strings.Join(ctx.StringSlice(flags.RollupRPC.Name), ","), ChainID: ctx.Uint64(flags.ChainID.Name),
 		Adjudicator: r.address(flags.Adjudicator.Name), Settlement: r.address(flags.Settlement.Name),
 		StartBlock: ctx.Uint64(flags.StartBlock.Name), PollInterval: ctx.Duration(flags.PollInterval.Name),
 		StallTimeout: ctx.Duration(flags.StallTimeout.Name), VerifyReceipts: ctx.Bool(flags.VerifyReceipts.Name), CheckOutputs: ctx.Bool(flags.CheckOutputs.Name),
@@ -94,8 +94,7 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 		Pprof: oppprof.ReadCLIConfig(ctx), MaxHeadAge: ctx.Duration(flags.MaxHeadAge.Name), FundsInterval: ctx.Duration(flags.FundsInterval.Name), Tx: txmgr.ReadCLIConfig(ctx),
 	}
 	var err error
-	cfg.Trust, err = plugin.ParseLevel(ctx.String(flags.Trust.Name))
-	r.note(flags.Trust.Name, err)
+	cfg.Trust = r.trust(flags.Trust.Name, flags.TrustDeposits.Name, flags.TrustConclusions.Name, flags.TrustPublications.Name, flags.TrustDepositsAbove.Name)
 	for _, s := range ctx.StringSlice(flags.AttestWorlds.Name) {
 		world, ok := strings.CutPrefix(s, "world=")
 		if !ok {
@@ -135,7 +134,7 @@ func (c *Config) Check() error {
 	if c.FundsInterval < 0 || c.MaxHeadAge < 0 {
 		return errors.New("--funds-interval and --max-head-age cannot be negative: 0 stands for 30 s, and for no limit")
 	}
-	return errors.Join(c.RPC.Check(), c.Metrics.Check(), c.Pprof.Check())
+	return errors.Join(c.Trust.check(), c.RPC.Check(), c.Metrics.Check(), c.Pprof.Check())
 }
 
 func isLoopback(host string) bool {

@@ -210,9 +210,6 @@ func (l *Link) read(s plugin.Step) ChainStep {
 		to := posOf(*s.Rewind)
 		out.Rewind, out.Head = &to, to
 	}
-	if b, ok := s.At(l.cfg.Trust); ok {
-		out.Trusted = posOf(b)
-	}
 	out.Safe, out.Finalized = posOf(s.Safe), posOf(s.Finalized)
 	for _, raw := range s.Logs {
 		fact, known, err := l.reader.DecodeLog(raw)

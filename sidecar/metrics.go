@@ -16,10 +16,11 @@ type Metrics struct {
 	FinalSeconds    prometheus.Histogram
 	Channels        *prometheus.GaugeVec
 	Facts           *prometheus.GaugeVec
+	FactsWaiting    *prometheus.GaugeVec
 	InFlight        prometheus.Gauge
 	ChainHead       prometheus.Gauge
 	HeadTime        prometheus.Gauge
-	TrustedTime     prometheus.Gauge
+	TrustedTime     *prometheus.GaugeVec
 	TickTime        prometheus.Gauge
 	Balance         prometheus.Gauge
 	Obligations     *prometheus.GaugeVec
@@ -50,14 +51,17 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 		Channels: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Name: "channels", Help: "Channels by status."}, []string{"status"}),
 		Facts: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Name: "facts", Help: "Facts on chain about channels of ours, by kind and trust level."},
 			[]string{"kind", "level"}),
+		FactsWaiting: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: ns, Name: "facts_waiting", Help: "Facts on chain about channels of ours that do not count yet, by kind and the trust level that they need.",
+		}, []string{"kind", "needs"}),
 		InFlight:  prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "updates_in_flight", Help: "Updates that wait for support."}),
 		ChainHead: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "engine_head", Help: "Newest block that the engine has applied."}),
 		HeadTime: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: ns, Name: "engine_head_time_seconds", Help: "UNIX time of the newest block that the engine has applied; 0: none yet.",
 		}),
-		TrustedTime: prometheus.NewGauge(prometheus.GaugeOpts{
-			Namespace: ns, Name: "engine_trusted_time_seconds", Help: "UNIX time of the newest block whose deposits and conclusions count (--trust); 0: none yet.",
-		}),
+		TrustedTime: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: ns, Name: "engine_trusted_time_seconds", Help: "UNIX time of the newest block whose facts of a group count (--trust and its overrides); 0: none yet.",
+		}, []string{"facts"}),
 		TickTime: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: ns, Name: "engine_tick_time_seconds", Help: "UNIX time when the engine loop last took its tick, which comes every second.",
 		}),
@@ -72,13 +76,16 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 		}),
 		Up: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "up", Help: "1 when the sidecar runs."}),
 	}
-	r.MustRegister(m.Events, m.Messages, m.MessagesDropped, m.Transactions, m.CommitSeconds, m.FinalSeconds, m.Channels, m.Facts, m.InFlight, m.ChainHead,
+	r.MustRegister(m.Events, m.Messages, m.MessagesDropped, m.Transactions, m.CommitSeconds, m.FinalSeconds, m.Channels, m.Facts, m.FactsWaiting, m.InFlight, m.ChainHead,
 		m.HeadTime, m.TrustedTime, m.TickTime, m.Balance, m.Obligations, m.FundsErrors, m.Up)
 	// A series that begins with its first failure has no increase that an alert could see: what alerts look at begins at 0.
 	for _, kind := range []protocols.TxKind{protocols.TxDeposit, protocols.TxRefund, protocols.TxConclude, protocols.TxSettle, protocols.TxPublish, protocols.TxRelease} {
 		for _, result := range []string{txMined, txFailed, txHeld} {
 			m.Transactions.WithLabelValues(kind.String(), result)
 		}
+	}
+	for group := range (Trust{}).groups() {
+		m.TrustedTime.WithLabelValues(string(group))
 	}
 	for _, purpose := range purposes {
 		m.Obligations.WithLabelValues(purpose)
@@ -101,7 +108,9 @@ func (m *Metrics) observe(e *Engine) {
 	}
 	m.InFlight.Set(float64(inFlight))
 	m.HeadTime.Set(float64(e.chain.head.Time))
-	m.TrustedTime.Set(float64(e.chain.trusted.Time))
+	for group, level := range e.cfg.Trust.groups() {
+		m.TrustedTime.WithLabelValues(string(group)).Set(float64(e.chain.at(level).Time))
+	}
 	m.TickTime.SetToCurrentTime()
 	e.observeFacts()
 }

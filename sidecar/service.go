@@ -84,7 +84,7 @@ func (s *Service) Start(ctx context.Context) (err error) {
 		return err
 	}
 	if s.engine, err = NewEngine(EngineConfig{
-		Keys: c.Keys, ChainID: c.ChainID, Adjudicator: c.Adjudicator, Settlement: c.Settlement, AttestWorlds: c.AttestWorlds, Publish: c.Publish, Policy: c.Policy,
+		Keys: c.Keys, ChainID: c.ChainID, Adjudicator: c.Adjudicator, Settlement: c.Settlement, AttestWorlds: c.AttestWorlds, Publish: c.Publish, Policy: c.Policy, Trust: c.Trust,
 		Stall: c.Stall, Skew: c.Skew, Margin: c.Margin, Turn: c.Turn,
 		Store: s.store, Network: s.net, Chain: s.chain, Modules: ModulesOf(s.modules), Metrics: metrics, Log: s.log,
 	}); err != nil {

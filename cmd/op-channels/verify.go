@@ -162,7 +162,7 @@ func dialChain(run context.Context, ctx *cli.Context, logger log.Logger, registr
 		id = n.Uint64()
 	}
 	return plugin.Dial(run, plugin.Config{
-		RPC: strings.Join(urls, ","), RollupRPC: ctx.String(flags.RollupRPC.Name), ChainID: id,
+		RPC: strings.Join(urls, ","), RollupRPC: strings.Join(ctx.StringSlice(flags.RollupRPC.Name), ","), ChainID: id,
 		VerifyReceipts: ctx.Bool(flags.VerifyReceipts.Name), CheckOutputs: ctx.Bool(flags.CheckOutputs.Name),
 		StallTimeout: ctx.Duration(flags.StallTimeout.Name), PollInterval: ctx.Duration(flags.PollInterval.Name), Logger: logger, Registerer: registry,
 	})
