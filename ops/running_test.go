@@ -6,13 +6,16 @@ import (
 	"crypto/ecdsa"
 	"encoding/hex"
 	"io"
+	"math/big"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ethereum-optimism/optimism/op-service/eth"
 	oplog "github.com/ethereum-optimism/optimism/op-service/log"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -87,6 +90,29 @@ func start(t *testing.T, owner *ecdsa.PrivateKey, args ...string) *node {
 	return n
 }
 
+// opNode says of anvil's chain what an op-node says of an L2: what an operator who has one sees of it is to be seen here too.
+type opNode struct{ eth *ethclient.Client }
+
+// SyncStatus is optimism_syncStatus: nothing is safe.
+func (o *opNode) SyncStatus() *eth.SyncStatus { return new(eth.SyncStatus) }
+
+// RollupConfig is optimism_rollupConfig.
+func (o *opNode) RollupConfig(ctx context.Context) (map[string]any, error) {
+	genesis, err := o.eth.HeaderByNumber(ctx, new(big.Int))
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"l2_chain_id": 31337, "genesis": map[string]any{"l2": eth.BlockID{Hash: genesis.Hash()}}}, nil
+}
+
+func startOpNode(t *testing.T, chain *anvil.Node) string {
+	s := rpc.NewServer()
+	require.NoError(t, s.RegisterName("optimism", &opNode{ethclient.NewClient(chain.Client())}))
+	server := httptest.NewServer(s)
+	t.Cleanup(func() { server.Close(); s.Stop() })
+	return server.URL
+}
+
 // play runs two sidecars on a chain: they fund a channel, play and close it; a proposal is refused; then the chain's node goes away.
 // What is given back is the one that was proposed to.
 func play(t *testing.T) *node {
@@ -102,7 +128,7 @@ func play(t *testing.T) *node {
 	file(t, modules, "counter.wasm", counter.Wasm)
 	file(t, modules, "counter"+derivation.ManifestSuffix, []byte(`{"pageLimit": 1, "independent": true}`))
 	all := []string{
-		"--l2-eth-rpc", chain.URL(), "--chain-id", "31337", "--adjudicator", contracts.Adjudicator.Hex(), "--settlement", contracts.Settlement.Hex(),
+		"--l2-eth-rpc", chain.URL(), "--rollup-rpc", startOpNode(t, chain), "--chain-id", "31337", "--adjudicator", contracts.Adjudicator.Hex(), "--settlement", contracts.Settlement.Hex(),
 		"--module", modules, "--publish", "--verifier", "--p2p.accept-unknown",
 		"--attestor.signer.endpoint", chain.URL(), "--attestor.signer.address", crypto.PubkeyToAddress(anvil.Keys()[7].PublicKey).Hex(), "--attestor.signer.tls.enabled=false",
 	}

@@ -32,8 +32,8 @@ type Config struct {
 	// of an IPC socket. New heads are pushed over the last two and asked for over the first. One is used at a time: when it is at
 	// fault the next one, and the preferred one again when it works.
 	RPC string
-	// RollupRPC is the JSON-RPC address of an op-node: what is safe and final is its word then, and it says which block the chain
-	// starts with. Empty: the tags of the execution client.
+	// RollupRPC are the JSON-RPC addresses of op-nodes, separated by commas, the preferred one first: what is safe and final is the word of
+	// one of them then, and they say which block the chain starts with. Empty: the tags of the execution client.
 	RollupRPC string
 	// ChainID that the nodes must have; another one is refused.
 	ChainID uint64
@@ -86,12 +86,14 @@ func (c *Config) complete() error {
 type Chain struct {
 	cfg     Config
 	nodes   *nodes
-	rollup  *rollup // nil: none
+	rollup  *rollups // nil: none
 	genesis *identity
 	rpc     *rpc.Client // over all nodes
 	eth     *ethclient.Client
 	log     log.Logger
 	metrics *chainMetrics
+	oracle  oracle
+	built   builtBlocks
 
 	stop    context.CancelFunc
 	watched chan struct{} // the watch has ended
@@ -107,7 +109,7 @@ var (
 )
 
 // Dial connects and refuses nodes of another chain. It tries each once: whoever starts before its node calls it again. One execution
-// client that works is enough, and an op-node that is configured must answer.
+// client that works is enough, and so is one op-node of those that are configured.
 func Dial(ctx context.Context, cfg Config) (*Chain, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
@@ -121,7 +123,7 @@ func Dial(ctx context.Context, cfg Config) (*Chain, error) {
 		return nil, err
 	}
 	if cfg.RollupRPC != "" {
-		if c.rollup, err = newRollup(&c.cfg, m, c.genesis, c.log); err != nil {
+		if c.rollup, err = newRollups(&c.cfg, m, c.genesis, c.log); err != nil {
 			return nil, err
 		}
 		if err := c.rollup.check(ctx); err != nil {
@@ -142,7 +144,7 @@ func Dial(ctx context.Context, cfg Config) (*Chain, error) {
 	c.stop = stop
 	go func() {
 		defer close(c.watched)
-		c.nodes.watch(watching)
+		c.nodes.watch(watching, c.rollup)
 	}()
 	return c, nil
 }

@@ -15,8 +15,8 @@
 //
 // A block is unsafe when the sequencer gossiped it, safe when it can be derived from data on L1, final when that data is
 // final on L1 (Level). Unsafe blocks can be reorganised; what depends on a block says which level it wants. With
-// Config.RollupRPC the op-node says what is safe and final, and the execution client must have that very block; while the op-node is
-// silent, trust stays where it was. Without one it is the execution client's tags.
+// Config.RollupRPC an op-node says what is safe and final, and the execution client must have that very block; while no op-node
+// answers, trust stays where it was. Without one it is the execution client's tags.
 //
 // # Feed
 //
@@ -27,6 +27,9 @@
 // Everything derived from blocks above Rewind is to be forgotten; the next Steps bring what replaced them. Whoever stores
 // Step.Unsafe together with what it derived from the Step can stop at any time and go on from there: a reorganisation
 // that happened meanwhile is found by the hash.
+//
+// Chain.Built is a hint from elsewhere that the sequencer has made a block (package pushfeed): Follow then looks for it at once. A block
+// counts only when the execution client has it.
 //
 // # Transactions
 //

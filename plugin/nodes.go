@@ -25,6 +25,9 @@ const (
 	FaultUnsupported  Fault = "unsupported"  // it lacks a method
 )
 
+// allFaults are shown from the start: a counter that begins with its first increment hides that from Prometheus's increase().
+var allFaults = []Fault{FaultUnreachable, FaultWrongChain, FaultStalled, FaultForged, FaultInconsistent, FaultUnsupported}
+
 // advice is what an operator does about a fault; it goes into the log beside it.
 var advice = map[Fault]string{
 	FaultUnreachable:  "check that the node runs and that its address is right",
@@ -87,6 +90,9 @@ func newNodes(cfg *Config, m *chainMetrics, id *identity) (*nodes, error) {
 		}
 		if names[e.name]++; names[e.name] > 1 {
 			e.name = fmt.Sprintf("%s#%d", e.name, names[e.name])
+		}
+		for _, f := range allFaults {
+			m.faults.WithLabelValues(e.name, string(f))
 		}
 		n.all = append(n.all, e)
 	}
@@ -251,13 +257,16 @@ func (n *nodes) on(ctx context.Context, ask func(*endpoint) error) (err error) {
 	return err
 }
 
-// watch looks after the endpoints until ctx ends: whether they live, have the right chain, and move on.
-func (n *nodes) watch(ctx context.Context) {
+// watch looks after the endpoints, and the op-nodes if there are any, until ctx ends: whether they live, have the right chain, and move on.
+func (n *nodes) watch(ctx context.Context, r *rollups) {
 	tick := time.NewTicker(n.cfg.ProbeInterval)
 	defer tick.Stop()
 	for {
 		n.probe(ctx)
 		n.judge(time.Now())
+		if r != nil {
+			r.probe(ctx)
+		}
 		select {
 		case <-ctx.Done():
 			return

@@ -4,28 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/common/hexutil"
-	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/ethereum/go-ethereum/log"
-	"github.com/ethereum/go-ethereum/rpc"
 )
 
-// rollup is the op-node. What is safe and what is final is its word, because it derives the chain from L1; the execution client repeats
-// what its own op-node told it, which need not be one of ours.
-type rollup struct {
-	*endpoint
-	log log.Logger
-
-	mu      sync.Mutex
-	known   status    // the newest it said
-	silent  bool      // it does not answer
-	next    time.Time // when to ask again while it does not
-	outputs common.Hash
-}
+// rollup is one op-node.
+type rollup struct{ *endpoint }
 
 // status is the part of optimism_syncStatus that a feed needs.
 type status struct {
@@ -53,14 +38,6 @@ type output struct {
 	BlockRef              rollupRef   `json:"blockRef"`
 	WithdrawalStorageRoot common.Hash `json:"withdrawalStorageRoot"`
 	StateRoot             common.Hash `json:"stateRoot"`
-}
-
-func newRollup(cfg *Config, m *chainMetrics, id *identity, logger log.Logger) (*rollup, error) {
-	e, err := newEndpoint(cfg.RollupRPC, 0, cfg, m, id)
-	if err != nil {
-		return nil, err
-	}
-	return &rollup{endpoint: e, log: logger.New("op-node", e.name)}, nil
 }
 
 // check refuses an op-node of another chain. The first one says which block the chain starts with.
@@ -93,121 +70,21 @@ func (r *rollup) check(ctx context.Context) error {
 	return nil
 }
 
-// statusTimeout bounds one question to the op-node while blocks are followed.
+// statusTimeout bounds one question to an op-node while blocks are followed.
 const statusTimeout = time.Second
 
-// status is what the op-node says now. While it is silent it is what it said last: trust does not grow, and is not taken back.
-//
-// Blocks do not wait for it: it is given little time, and rarely while it is silent.
-func (r *rollup) status(ctx context.Context) status {
-	r.mu.Lock()
-	known, wait := r.known, time.Now().Before(r.next)
-	r.mu.Unlock()
-	if wait {
-		return known
-	}
+// status is what the op-node says now.
+func (r *rollup) status(ctx context.Context) (s status, err error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	var s status
-	var err error
 	if !r.isChecked() {
 		err = r.check(ctx)
 	}
 	if err == nil {
 		err = r.call(ctx, "sync_status", &s, "optimism_syncStatus")
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err != nil {
-		if !r.silent && !errors.Is(err, context.Canceled) {
-			r.log.Error("The op-node cannot be asked: safe and finalized stay where they are", "safe", r.known.Safe.Number,
-				"finalized", r.known.Finalized.Number, "err", err, "do", "check that op-node runs and that --rollup-rpc is right")
-			r.silent = true
-		}
-		r.metrics.rollupUp.Set(0)
-		r.next = time.Now().Add(r.cfg.ProbeInterval)
-		return r.known
+	if err == nil || ctx.Err() == nil || !errors.Is(err, context.Canceled) {
+		r.metrics.rollupUp.WithLabelValues(r.name).Set(flag(err == nil))
 	}
-	if r.silent {
-		r.log.Info("The op-node answers again", "safe", s.Safe.Number, "finalized", s.Finalized.Number)
-		r.silent = false
-	}
-	r.metrics.rollupUp.Set(1)
-	r.known = s
-	return s
-}
-
-// headsBeside are the heads of an execution client with the op-node's word on trust. Both must be on one chain: a block that the op-node
-// trusts and the client has otherwise, or not yet, is no level of anything.
-func (r *rollup) headsBeside(ctx context.Context, e *endpoint) (h heads, err error) {
-	s := r.status(ctx)
-	refs := [...]rollupRef{s.Safe, s.Finalized}
-	var found [len(refs) + 1]*rpcHeader
-	batch := []rpc.BatchElem{{Method: "eth_getBlockByNumber", Args: []any{"latest", false}, Result: &found[0]}}
-	for i, ref := range refs {
-		batch = append(batch, rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{hexutil.Uint64(ref.Number), false}, Result: &found[i+1]})
-	}
-	if err := e.batch(ctx, "heads", batch); err != nil {
-		return h, err
-	}
-	for _, b := range batch {
-		if b.Error != nil {
-			return h, e.failed("heads", b.Method, b.Error)
-		}
-	}
-	var ok bool
-	h.header = found[0]
-	if h.latest, ok = h.header.ref(); !ok {
-		return h, fmt.Errorf("%s has no latest block: %w", e.name, ErrUnreachable)
-	}
-	levels := [...]*BlockRef{&h.safe, &h.finalized}
-	for i, ref := range refs {
-		if ref.Hash == (common.Hash{}) {
-			continue
-		}
-		b, ok := found[i+1].ref()
-		switch {
-		case !ok && ref.Number > h.latest.Number:
-			return h, fmt.Errorf("%s is at block %d, its op-node trusts block %d already: waiting for the execution client: %w",
-				e.name, h.latest.Number, ref.Number, errInconsistent)
-		case !ok || b.Hash != ref.Hash:
-			return h, fmt.Errorf("the op-node trusts block %d (%s), %s has %s there: %w", ref.Number, ref.Hash, e.name, b.Hash, errInconsistent)
-		}
-		*levels[i] = b
-	}
-	if h.safe.Number < h.finalized.Number {
-		h.safe = h.finalized
-	}
-	if r.cfg.CheckOutputs && h.safe.Hash != (common.Hash{}) {
-		return h, r.checkOutput(ctx, e, h.safe, found[1])
-	}
-	return h, nil
-}
-
-// checkOutput compares the op-node's output root at its safe block with the execution client's header, once per safe block.
-func (r *rollup) checkOutput(ctx context.Context, e *endpoint, safe BlockRef, header *rpcHeader) error {
-	r.mu.Lock()
-	done := r.outputs == safe.Hash
-	r.mu.Unlock()
-	if done || header == nil || header.Hash == nil || *header.Hash != safe.Hash {
-		return nil
-	}
-	var o output
-	if err := r.call(ctx, "output", &o, "optimism_outputAtBlock", hexutil.Uint64(safe.Number)); err != nil {
-		r.log.Debug("No output root to compare with", "block", safe.Number, "err", err) // the state may be pruned
-		return nil
-	}
-	if o.BlockRef.Hash != safe.Hash {
-		return fmt.Errorf("the op-node's output at %d is of block %s: %w", safe.Number, o.BlockRef.Hash, errInconsistent)
-	}
-	root := crypto.Keccak256Hash(o.Version[:], o.StateRoot[:], o.WithdrawalStorageRoot[:], o.BlockRef.Hash[:])
-	if root != o.OutputRoot || o.StateRoot != header.StateRoot {
-		return fmt.Errorf("the op-node's output root at %s is %s over the state %s, %s has the state %s: %w",
-			safe, o.OutputRoot, o.StateRoot, e.name, header.StateRoot, ErrForged)
-	}
-	r.metrics.outputs.Inc()
-	r.mu.Lock()
-	r.outputs = safe.Hash
-	r.mu.Unlock()
-	return nil
+	return s, err
 }

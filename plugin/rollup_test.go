@@ -3,8 +3,10 @@ package plugin_test
 import (
 	"context"
 	"math/big"
+	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,7 +24,8 @@ import (
 // opNode answers as op-node does, in op-service's own types, about the chain of a real node: an op-node itself needs an L1, and is part of
 // the op-stack devnet. What is safe is the test's choice.
 type opNode struct {
-	eth *ethclient.Client
+	eth  *ethclient.Client
+	down atomic.Bool // it drops what is asked
 
 	mu        sync.Mutex
 	chainID   uint64
@@ -31,6 +34,8 @@ type opNode struct {
 	branch    common.Hash // the safe block's hash, when it is on another branch
 	state     common.Hash // the safe block's state root, when the two disagree
 	asked     int         // for outputs
+	l1        uint64      // chain id; 0: 900
+	portal    common.Address
 }
 
 func (o *opNode) set(change func(*opNode)) {
@@ -68,7 +73,7 @@ func (o *opNode) RollupConfig(ctx context.Context) (map[string]any, error) {
 	defer o.mu.Unlock()
 	genesis, err := o.ref(ctx, 0)
 	return map[string]any{
-		"l1_chain_id": 900, "l2_chain_id": new(big.Int).SetUint64(o.chainID), "block_time": 1,
+		"l1_chain_id": max(o.l1, 900), "deposit_contract_address": o.portal, "l2_chain_id": new(big.Int).SetUint64(o.chainID), "block_time": 1,
 		"genesis": map[string]any{"l1": eth.BlockID{Number: 5}, "l2": eth.BlockID{Hash: genesis.Hash}, "l2_time": genesis.Time},
 	}, err
 }
@@ -98,7 +103,12 @@ func newOpNode(t *testing.T, tw *twins) (*opNode, *httptest.Server) {
 	o := &opNode{eth: ethclient.NewClient(tw.nodes[0].Client()), chainID: chainID}
 	s := rpc.NewServer()
 	require.NoError(t, s.RegisterName("optimism", o))
-	server := httptest.NewServer(s)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if o.down.Load() {
+			panic(http.ErrAbortHandler)
+		}
+		s.ServeHTTP(w, r)
+	}))
 	t.Cleanup(func() { server.Close(); s.Stop() })
 	return o, server
 }
@@ -121,7 +131,7 @@ func TestF7_TheOpNodeSaysWhatIsTrusted(t *testing.T) {
 	b, err := c.Head(context.Background(), plugin.Safe)
 	require.NoError(t, err)
 	require.EqualValues(t, 5, b.Number)
-	require.EqualValues(t, 1, labelled(t, reg, "op_channels_chain_rollup_up"))
+	require.EqualValues(t, 1, labelled(t, reg, "op_channels_chain_rollup_up", server.URL[len("http://"):]))
 	require.Positive(t, labelled(t, reg, "op_channels_chain_checked_outputs_total"))
 
 	// Without an answer blocks go on, trust stays.
@@ -130,8 +140,91 @@ func TestF7_TheOpNodeSaysWhatIsTrusted(t *testing.T) {
 	tw.build(0, 1)
 	f.reaches(tw, 0)
 	require.EqualValues(t, 5, at(plugin.Safe))
-	require.Zero(t, labelled(t, reg, "op_channels_chain_rollup_up"))
+	require.Zero(t, labelled(t, reg, "op_channels_chain_rollup_up", server.URL[len("http://"):]))
 	require.Zero(t, labelled(t, reg, "op_channels_chain_failovers_total"))
+}
+
+// Of several op-nodes the next one takes over, and the preferred one again; what was trusted stays trusted, also by one that is behind.
+func TestF7_AnotherOpNodeTakesOver(t *testing.T) {
+	t.Parallel()
+	tw := newTwins(t)
+	for i := range uint64(9) {
+		tw.emit(i)
+	}
+	tw.build(0, 1)
+	first, firstServer := newOpNode(t, tw)
+	second, secondServer := newOpNode(t, tw)
+	first.set(func(o *opNode) { o.safe, o.finalized = 5, 3 })
+	second.set(func(o *opNode) { o.safe, o.finalized = 4, 3 })
+	c, reg := several(t, func(cfg *plugin.Config) {
+		cfg.RollupRPC, cfg.ProbeInterval = firstServer.URL+","+secondServer.URL, 50*time.Millisecond
+	}, tw.nodes[0].URL())
+	f := follow(t, c, plugin.FeedConfig{Addresses: []common.Address{tw.contract}})
+	at := func(l plugin.Level) uint64 { b, _ := f.last.At(l); return b.Number }
+	f.until(func() bool { return at(plugin.Safe) == 5 }, "safe is %d", at(plugin.Safe))
+
+	first.down.Store(true)
+	up := func(url string) float64 {
+		return labelled(t, reg, "op_channels_chain_rollup_up", url[len("http://"):])
+	}
+	f.until(func() bool { return up(firstServer.URL) == 0 && up(secondServer.URL) == 1 }, "the first is still asked")
+	tw.emit(100)
+	tw.build(0, 1)
+	f.reaches(tw, 0)
+	require.EqualValues(t, 5, at(plugin.Safe), "the second one is behind: trust stays")
+	second.set(func(o *opNode) { o.safe, o.finalized = 7, 6 })
+	f.until(func() bool { return at(plugin.Safe) == 7 && at(plugin.Finalized) == 6 }, "safe is %d", at(plugin.Safe))
+
+	first.down.Store(false)
+	first.set(func(o *opNode) { o.safe, o.finalized = 8, 7 })
+	f.until(func() bool { return at(plugin.Safe) == 8 }, "the preferred one is not asked again: safe is %d", at(plugin.Safe))
+	second.set(func(o *opNode) { o.safe = 9 })
+	first.set(func(o *opNode) { o.finalized = 8 })
+	f.until(func() bool { return at(plugin.Finalized) == 8 }, "finalized is %d", at(plugin.Finalized))
+	require.EqualValues(t, 8, at(plugin.Safe), "the preferred one's word")
+}
+
+// An op-node that answers and stands still, while another one goes on, is left after the time that a node may stall.
+func TestF7_AnOpNodeThatStandsStillIsLeft(t *testing.T) {
+	t.Parallel()
+	tw := newTwins(t)
+	for i := range uint64(6) {
+		tw.emit(i)
+	}
+	tw.build(0, 1)
+	first, firstServer := newOpNode(t, tw)
+	second, secondServer := newOpNode(t, tw)
+	first.set(func(o *opNode) { o.safe = 2 })
+	second.set(func(o *opNode) { o.safe = 2 })
+	c, _ := several(t, func(cfg *plugin.Config) {
+		cfg.RollupRPC, cfg.ProbeInterval, cfg.StallTimeout = firstServer.URL+","+secondServer.URL, 20*time.Millisecond, 100*time.Millisecond
+	}, tw.nodes[0].URL())
+	f := follow(t, c, plugin.FeedConfig{Addresses: []common.Address{tw.contract}})
+	safe := func() uint64 { b, _ := f.last.At(plugin.Safe); return b.Number }
+	f.until(func() bool { return safe() == 2 }, "safe is %d", safe())
+	second.set(func(o *opNode) { o.safe = 5 })
+	f.until(func() bool { return safe() == 5 }, "safe is %d", safe())
+}
+
+// The block that one op-node trusted is gone when the next one is asked: what that one trusts counts, though it is less.
+func TestA12_TrustGoesBackWithAReorganisationBetweenOpNodes(t *testing.T) {
+	t.Parallel()
+	tw := newTwins(t)
+	for i := range uint64(6) {
+		tw.emit(i)
+	}
+	tw.build(0, 1)
+	first, firstServer := newOpNode(t, tw)
+	second, secondServer := newOpNode(t, tw)
+	first.set(func(o *opNode) { o.safe = 6 })
+	second.set(func(o *opNode) { o.safe = 3 })
+	c, _ := several(t, func(cfg *plugin.Config) { cfg.RollupRPC = firstServer.URL + "," + secondServer.URL }, tw.nodes[0].URL())
+	f := follow(t, c, plugin.FeedConfig{Addresses: []common.Address{tw.contract}})
+	safe := func() uint64 { b, _ := f.last.At(plugin.Safe); return b.Number }
+	f.until(func() bool { return safe() == 6 }, "safe is %d", safe())
+	first.down.Store(true)
+	require.NoError(t, tw.nodes[0].Reorg(context.Background(), 3))
+	f.until(func() bool { return len(f.rewinds) > 0 && safe() == 3 }, "safe is %d", safe())
 }
 
 // The op-node calls a block safe that the execution clients have otherwise: nothing of that is delivered as trusted.

@@ -26,6 +26,8 @@
 package protocols
 
 import (
+	"slices"
+
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/evmts/channels/channel"
 )
@@ -81,10 +83,10 @@ type Progress struct {
 	SignedSeq  uint64 // newest Update signed by us
 }
 
-// ChainView is what the chain says about a channel at the level of trust that policy demands. It is a whole picture, not
+// ChainView is what the chain says about a channel, each kind of fact at the level of trust that policy demands of it. It is a whole picture, not
 // a change: after a reorg the next view simply differs.
 type ChainView struct {
-	Time      uint64 // of the block it was taken at, UNIX seconds
+	Time      uint64 // of the newest block up to which facts of every kind count, UNIX seconds; 0: there is none yet
 	Deposited []Deposit
 	Funded    bool
 	Refunded  bool
@@ -97,6 +99,23 @@ type ChainView struct {
 	Proven   bool
 	Deadline uint64
 	Void     bool
+	Seen     Seen
+}
+
+// Seen is what the newest block shows, also what does not count yet. Nothing is derived from it: what it shows need not be sent, and
+// what it showed and shows no longer, because a reorg took it away before it counted, has to be sent again.
+type Seen struct {
+	Time      uint64 // of the newest block, which the contracts compare deadlines with
+	Deposited []Deposit
+	Refunded  bool
+	Final     bool
+	Settled   bool
+	Proven    bool
+}
+
+// Paid tells whether the chain shows a deposit, whether it counts or not.
+func (v ChainView) Paid(d Deposit) bool {
+	return slices.Contains(v.Deposited, d) || slices.Contains(v.Seen.Deposited, d)
 }
 
 // Deposit names one entry of the Funding that was paid.

@@ -3,6 +3,9 @@ package sidecar
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -11,6 +14,7 @@ import (
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/eventstore"
 	"github.com/evmts/channels/plugin"
+	"github.com/evmts/channels/plugin/pushfeed"
 	"github.com/evmts/channels/protocols"
 )
 
@@ -42,6 +46,8 @@ type NodeInfo struct {
 	Settlement  common.Address `json:"settlement"`
 	Multiaddrs  []string       `json:"multiaddrs"`
 	Head        hexutil.Uint64 `json:"head"`
+	// PushFeed is what was pushed; nil without --push-feed.enabled.
+	PushFeed *pushfeed.Status `json:"pushFeed,omitempty"`
 }
 
 // Peer is another sidecar.
@@ -71,6 +77,9 @@ type TxInfo struct {
 	TxHash  common.Hash `json:"txHash"`
 	GasUsed uint64      `json:"gasUsed"`
 	Time    uint64      `json:"time"`
+	// Of a transaction that was forced through L1: the deposit there, and its gas with what the portal burnt.
+	L1TxHash  *common.Hash `json:"l1TxHash,omitempty"`
+	L1GasUsed uint64       `json:"l1GasUsed,omitempty"`
 }
 
 // FactInfo is what the chain says about a channel.
@@ -80,6 +89,7 @@ type FactInfo struct {
 	BlockHash common.Hash  `json:"blockHash"`
 	TxHash    common.Hash  `json:"txHash"`
 	Level     plugin.Level `json:"level"` // how far its block can be trusted to stay: unsafe, safe or finalized
+	Needs     plugin.Level `json:"needs"` // the level from which on it counts
 }
 
 // ChannelInfo is a channel as this node sees it.
@@ -260,7 +270,7 @@ func (a *API) Get(ctx context.Context, id common.Hash) (*ChannelInfo, error) {
 	var info *ChannelInfo
 	err := a.engine.do(ctx, func() {
 		if c := a.engine.channels[id]; c != nil {
-			info = c.info(&a.engine.chain)
+			info = a.engine.info(c)
 		}
 	})
 	if err == nil && info == nil {
@@ -398,19 +408,19 @@ func (e *Engine) forgetLater(ch chan<- Answer) {
 func (e *Engine) list() []ChannelInfo {
 	out := make([]ChannelInfo, 0, len(e.channels))
 	for _, c := range e.channels {
-		out = append(out, *c.info(&e.chain))
+		out = append(out, *e.info(c))
 	}
 	sortInfos(out)
 	return out
 }
 
-func (c *running) info(chain *chainState) *ChannelInfo {
+func (e *Engine) info(c *running) *ChannelInfo {
 	info := &ChannelInfo{
-		ID: c.id, Status: c.Status(), WaitingFor: string(c.WaitingFor()), Me: c.Me(), Params: c.Rules().Params, Funding: c.Rules().Funding,
+		ID: c.id, Status: c.Status(), WaitingFor: e.waitingFor(c), Me: c.Me(), Params: c.Rules().Params, Funding: c.Rules().Funding,
 		Genesis: c.Genesis(), Transactions: append([]TxInfo{}, c.gas...), Facts: []FactInfo{},
 	}
 	for _, f := range c.facts {
-		info.Facts = append(info.Facts, FactInfo{f.Kind, f.Block, f.BlockHash, f.TxHash, chain.level(f.Block)})
+		info.Facts = append(info.Facts, FactInfo{f.Kind, f.Block, f.BlockHash, f.TxHash, e.chain.level(f.Block), e.cfg.Trust.Needs(f.Kind, info.Funding)})
 	}
 	if p, ok := c.Play(); ok {
 		s := p.Supported()
@@ -418,4 +428,23 @@ func (c *running) info(chain *chainState) *ChannelInfo {
 		info.Terminal, info.InFlight = s.State.Header.Terminal, p.InFlight()
 	}
 	return info
+}
+
+// waitingFor adds to what the objectives wait for what is on chain already and does not count yet.
+func (e *Engine) waitingFor(c *running) string {
+	out, funding := string(c.WaitingFor()), c.Rules().Funding
+	if out == "" {
+		return out
+	}
+	newest := make(map[FactKind]chainFact)
+	for _, f := range c.facts {
+		if !e.counts(f, funding) {
+			newest[f.Kind] = f
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(newest)) {
+		f := newest[kind]
+		out += fmt.Sprintf("; %s is seen, newest in block %d, which is %s: it counts when it is %s", kind, f.Block, e.chain.level(f.Block), e.cfg.Trust.Needs(kind, funding))
+	}
+	return out
 }

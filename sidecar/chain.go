@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/eventstore"
+	"github.com/evmts/channels/plugin"
 	"github.com/evmts/channels/protocols"
 )
 
@@ -30,11 +31,10 @@ type BlockPos struct {
 
 // ChainStep is one advance of the chain, applied as a whole.
 type ChainStep struct {
-	Rewind  *BlockPos // everything above this block is gone; such a step has no facts
-	Facts   []ChainFact
-	Head    BlockPos // newest block delivered
-	Trusted BlockPos // newest block at the level of trust that policy demands; its facts count
-	// Safe and Finalized are kept for the next start; zero when the node has none.
+	Rewind *BlockPos // everything above this block is gone; such a step has no facts
+	Facts  []ChainFact
+	Head   BlockPos // newest block delivered
+	// Safe and Finalized are the newest delivered blocks of these levels; zero when the node has none.
 	Safe, Finalized BlockPos
 }
 
@@ -124,11 +124,12 @@ type TxStep struct {
 type MinedTx struct {
 	Hash    common.Hash
 	GasUsed uint64
+	Forced  *plugin.Forced // nil: it was not sent through L1
 }
 
 // chainState is the loop's picture of the chain.
 type chainState struct {
-	head, trusted   BlockPos
+	head            BlockPos
 	safe, finalized BlockPos // zero when the nodes have none
 }
 
@@ -193,7 +194,7 @@ func (e *Engine) onStep(s ChainStep) {
 		})
 		c.facts = append(slices.Clone(c.facts), f)
 		e.logFact(c, f)
-		e.cfg.Log.Info("Seen on chain", "channel", f.Channel, "fact", f.Kind, "block", f.Block, "tx", f.TxHash)
+		e.cfg.Log.Info("Seen on chain", "channel", f.Channel, "fact", f.Kind, "block", f.Block, "tx", f.TxHash, "needs", e.cfg.Trust.Needs(f.Kind, c.Rules().Funding))
 	}
 	if s.Rewind == nil {
 		e.batch.PutCursor(cursorName, s.Head.Number, s.Head.Hash)
@@ -203,34 +204,33 @@ func (e *Engine) onStep(s ChainStep) {
 			e.batch.PutCursor(name, b.Number, b.Hash)
 		}
 	}
-	e.chain = chainState{head: s.Head, trusted: s.Trusted, safe: s.Safe, finalized: s.Finalized}
+	e.chain = chainState{head: s.Head, safe: s.Safe, finalized: s.Finalized}
 	for id, c := range e.channels {
 		e.crank(id, e.view(c))
 	}
 	e.cfg.Metrics.ChainHead.Set(float64(s.Head.Number))
 }
 
-// view is the picture of the chain for one channel: what happened up to the newest block that is trusted enough.
+// view is the picture of the chain for one channel: what happened up to the newest block that is trusted enough for what it is. What is
+// seen besides is told apart.
 func (e *Engine) view(c *running) protocols.ChainView {
-	v := protocols.ChainView{Time: e.chain.trusted.Time}
+	funding := c.Rules().Funding
+	v := protocols.ChainView{Time: e.chain.at(e.cfg.Trust.Of(funding)).Time}
 	if v.Time == 0 {
 		return v
 	}
-	funding := c.Rules().Funding
+	v.Seen.Time = e.chain.head.Time
 	v.Funded = !slices.ContainsFunc(funding, func(s channel.Stake) bool {
 		return slices.ContainsFunc(s.Amounts, func(a channel.Amount) bool { return !a.IsZero() })
 	})
 	for _, f := range c.facts {
-		if f.Block > e.chain.trusted.Number {
+		see(&v.Seen, f, funding)
+		if !e.counts(f, funding) {
 			continue
 		}
 		switch f.Kind {
 		case FactDeposited:
-			for a, s := range funding {
-				if s.Asset == f.Detail.Asset {
-					v.Deposited = append(v.Deposited, protocols.Deposit{Participant: f.Detail.Participant, Asset: uint8(a)})
-				}
-			}
+			v.Deposited = append(v.Deposited, depositsOf(f, funding)...)
 		case FactFunded:
 			v.Funded = true
 		case FactRefunded:
@@ -246,11 +246,41 @@ func (e *Engine) view(c *running) protocols.ChainView {
 		}
 	}
 	for _, f := range c.facts {
-		if f.Kind == FactExecuted && f.Block <= e.chain.trusted.Number { // whoever published besides: there is no window
+		if f.Kind == FactExecuted && e.counts(f, funding) { // whoever published besides: there is no window
 			v.Proven, v.Deadline = true, 0
 		}
 	}
 	return v
+}
+
+// counts tells whether the block of a fact has the level that the fact needs.
+func (e *Engine) counts(f chainFact, funding channel.Funding) bool {
+	return e.chain.level(f.Block) >= e.cfg.Trust.Needs(f.Kind, funding)
+}
+
+func depositsOf(f chainFact, funding channel.Funding) (out []protocols.Deposit) {
+	for a, s := range funding {
+		if s.Asset == f.Detail.Asset {
+			out = append(out, protocols.Deposit{Participant: f.Detail.Participant, Asset: uint8(a)})
+		}
+	}
+	return out
+}
+
+// see notes a fact, whether it counts or not.
+func see(s *protocols.Seen, f chainFact, funding channel.Funding) {
+	switch f.Kind {
+	case FactDeposited:
+		s.Deposited = append(s.Deposited, depositsOf(f, funding)...)
+	case FactRefunded:
+		s.Refunded = true
+	case FactConcluded:
+		s.Final = true
+	case FactSettled:
+		s.Settled = true
+	case FactPublished, FactExecuted:
+		s.Proven = true
+	}
 }
 
 // submit asks the chain for a transaction unless the same one is on its way.
@@ -282,14 +312,18 @@ func (e *Engine) onTxResult(r TxResult) {
 		e.cfg.Log.Warn("Transaction failed", "channel", r.Channel, "kind", r.Tx.Kind, "err", r.Err)
 	}
 	for _, tx := range r.Mined {
-		e.cfg.Log.Info("Transaction mined", "channel", r.Channel, "kind", r.Tx.Kind, "tx", tx.Hash, "gas", tx.GasUsed)
+		e.cfg.Log.Info("Transaction mined", "channel", r.Channel, "kind", r.Tx.Kind, "tx", tx.Hash, "gas", tx.GasUsed, "forced", tx.Forced != nil)
 	}
 	e.cfg.Metrics.Transactions.WithLabelValues(r.Tx.Kind.String(), resultWord(r.Err)).Inc()
 	if c := e.channels[r.Channel]; c != nil {
 		delete(c.txs, r.Tx)
 		e.traces.transaction(c, r)
 		for _, tx := range r.Mined {
-			c.gas = append(c.gas, TxInfo{r.Tx.Kind.String(), tx.Hash, tx.GasUsed, uint64(time.Now().Unix())})
+			info := TxInfo{Kind: r.Tx.Kind.String(), TxHash: tx.Hash, GasUsed: tx.GasUsed, Time: uint64(time.Now().Unix())}
+			if f := tx.Forced; f != nil {
+				info.L1TxHash, info.L1GasUsed = &f.L1Tx, f.L1Gas
+			}
+			c.gas = append(c.gas, info)
 		}
 	}
 	e.crank(r.Channel, out)

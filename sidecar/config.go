@@ -31,12 +31,12 @@ type Config struct {
 	Version string
 
 	L2EthRPC      string // addresses, separated by commas
-	RollupRPC     string // empty: no op-node is asked
+	RollupRPC     string // addresses, separated by commas; empty: no op-node is asked
 	ChainID       uint64
 	Adjudicator   common.Address
 	Settlement    common.Address
 	StartBlock    uint64
-	Trust         plugin.Level
+	Trust         Trust
 	PollInterval  time.Duration
 	StallTimeout  time.Duration
 	FundsInterval time.Duration // how often the owner's balance is compared with what may have to be paid; 0: 30 s
@@ -61,6 +61,7 @@ type Config struct {
 	Policy                    Policy
 	Stall, Skew, Margin, Turn time.Duration
 
+	PushFeed  PushFeedConfig
 	JWTSecret []byte
 	RPC       oprpc.CLIConfig
 	Log       oplog.CLIConfig
@@ -68,6 +69,8 @@ type Config struct {
 	Pprof     oppprof.CLIConfig
 	Tracing   tracing.Config
 	Tx        txmgr.CLIConfig
+	GasCap    uint64             // highest gas limit of a transaction; 0: plugin.MaxTxGas
+	Force     plugin.ForceConfig // what goes through L1
 }
 
 // ConfigFromCLI reads flags, environment and file.
@@ -77,7 +80,7 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 	}
 	r := reader{ctx: ctx}
 	cfg := &Config{
-		Version: version, L2EthRPC: strings.Join(ctx.StringSlice(flags.L2EthRPC.Name), ","), RollupRPC: ctx.String(flags.RollupRPC.Name), ChainID: ctx.Uint64(flags.ChainID.Name),
+		Version: version, L2EthRPC: strings.Join(ctx.StringSlice(flags.L2EthRPC.Name), ","), RollupRPC: strings.Join(ctx.StringSlice(flags.RollupRPC.Name), ","), ChainID: ctx.Uint64(flags.ChainID.Name),
 		Adjudicator: r.address(flags.Adjudicator.Name), Settlement: r.address(flags.Settlement.Name),
 		StartBlock: ctx.Uint64(flags.StartBlock.Name), PollInterval: ctx.Duration(flags.PollInterval.Name),
 		StallTimeout: ctx.Duration(flags.StallTimeout.Name), VerifyReceipts: ctx.Bool(flags.VerifyReceipts.Name), CheckOutputs: ctx.Bool(flags.CheckOutputs.Name),
@@ -91,11 +94,13 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 		},
 		Stall: ctx.Duration(flags.Stall.Name), Skew: ctx.Duration(flags.Skew.Name), Margin: ctx.Duration(flags.Margin.Name), Turn: ctx.Duration(flags.Turn.Name),
 		RPC: oprpc.ReadCLIConfig(ctx), Log: oplog.ReadCLIConfig(ctx), Metrics: opmetrics.ReadCLIConfig(ctx),
-		Pprof: oppprof.ReadCLIConfig(ctx), MaxHeadAge: ctx.Duration(flags.MaxHeadAge.Name), FundsInterval: ctx.Duration(flags.FundsInterval.Name), Tx: txmgr.ReadCLIConfig(ctx),
+		Pprof: oppprof.ReadCLIConfig(ctx), MaxHeadAge: ctx.Duration(flags.MaxHeadAge.Name), FundsInterval: ctx.Duration(flags.FundsInterval.Name), Tx: txmgr.ReadCLIConfig(ctx), GasCap: ctx.Uint64(flags.GasCap.Name),
 	}
 	var err error
-	cfg.Trust, err = plugin.ParseLevel(ctx.String(flags.Trust.Name))
-	r.note(flags.Trust.Name, err)
+	if cfg.Force, err = flags.ReadForce(ctx); err != nil {
+		r.err = errors.Join(r.err, err)
+	}
+	cfg.Trust = r.trust(flags.Trust.Name, flags.TrustDeposits.Name, flags.TrustConclusions.Name, flags.TrustPublications.Name, flags.TrustDepositsAbove.Name)
 	for _, s := range ctx.StringSlice(flags.AttestWorlds.Name) {
 		world, ok := strings.CutPrefix(s, "world=")
 		if !ok {
@@ -114,6 +119,7 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 	cfg.AttestorSigner = flags.ReadAttestorSigner(ctx)
 	cfg.Tracing = flags.ReadTracing(ctx)
 	cfg.JWTSecret = r.secretFile(flags.JWTSecret.Name)
+	cfg.PushFeed = PushFeedConfig{ctx.Bool(flags.PushFeed.Name), ctx.String(flags.PushFeedAddr.Name), ctx.Int(flags.PushFeedPort.Name), r.secretFile(flags.PushFeedSecret.Name)}
 	return cfg, errors.Join(r.err, cfg.Check())
 }
 
@@ -152,7 +158,7 @@ func (c *Config) Check() error {
 	if err := c.Tracing.Check(); err != nil {
 		return fmt.Errorf("--tracing.*: %w", err)
 	}
-	return errors.Join(c.RPC.Check(), c.Metrics.Check(), c.Pprof.Check())
+	return errors.Join(c.Trust.check(), c.PushFeed.check(), c.RPC.Check(), c.Metrics.Check(), c.Pprof.Check())
 }
 
 func isLoopback(host string) bool {

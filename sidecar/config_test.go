@@ -12,6 +12,7 @@ import (
 	"github.com/evmts/channels/plugin"
 	"github.com/evmts/channels/sidecar"
 	"github.com/evmts/channels/sidecar/flags"
+	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 	"github.com/urfave/cli/v2"
 )
@@ -48,7 +49,7 @@ func needed(t *testing.T) []string {
 func TestConfigDefaultsAreSafe(t *testing.T) {
 	cfg, err := parse(t, needed(t)...)
 	require.NoError(t, err)
-	require.Equal(t, plugin.Safe, cfg.Trust)
+	require.Equal(t, sidecar.Trust{Deposits: plugin.Safe, Conclusions: plugin.Safe, Publications: plugin.Unsafe}, cfg.Trust)
 	require.Equal(t, "127.0.0.1", cfg.RPC.ListenAddr)
 	require.Empty(t, cfg.Policy.MaxStake, "without a limit, whatever costs us waits for the owner")
 	require.EqualValues(t, 3600, cfg.Policy.MinWindow)
@@ -88,7 +89,7 @@ max-stake = ["0x0000000000000000000000000000000000000000=5"]
 `)
 	cfg, err := parse(t, append(needed(t), "--config", file, "--data-dir", "from-the-flag")...)
 	require.NoError(t, err)
-	require.Equal(t, plugin.Finalized, cfg.Trust)
+	require.Equal(t, plugin.Finalized, cfg.Trust.Deposits)
 	require.Equal(t, 7*time.Second, cfg.Stall)
 	require.Equal(t, 11*time.Second, cfg.Skew)
 	require.Equal(t, "from-the-flag", cfg.DataDir)
@@ -190,10 +191,10 @@ func TestConfigNodes(t *testing.T) {
 	}
 	t.Setenv("OP_CHANNELS_L2_ETH_RPC", want)
 	t.Setenv("OP_CHANNELS_L2_VERIFY_RECEIPTS", "false")
-	cfg, err = parse(t, append(needed(t), "--rollup-rpc", "http://three:9545", "--rollup-check-outputs", "--l2-stall", "0s")...)
+	cfg, err = parse(t, append(needed(t), "--rollup-rpc", "http://three:9545,http://four:9545", "--rollup-check-outputs", "--l2-stall", "0s")...)
 	require.NoError(t, err)
 	require.Equal(t, want, cfg.L2EthRPC)
-	require.Equal(t, "http://three:9545", cfg.RollupRPC)
+	require.Equal(t, "http://three:9545,http://four:9545", cfg.RollupRPC)
 	require.True(t, cfg.CheckOutputs)
 	require.False(t, cfg.VerifyReceipts)
 	require.Zero(t, cfg.StallTimeout)
@@ -223,5 +224,39 @@ func TestConfigRefusesWhatIsNotSafe(t *testing.T) {
 			}
 			require.ErrorContains(t, err, c.want)
 		})
+	}
+}
+
+// TestConfigTrust: --trust is for what has no level of its own; publications have one.
+func TestConfigTrust(t *testing.T) {
+	cfg, err := parse(t, append(needed(t), "--trust", "finalized")...)
+	require.NoError(t, err)
+	require.Equal(t, sidecar.Trust{Deposits: plugin.Finalized, Conclusions: plugin.Finalized, Publications: plugin.Unsafe}, cfg.Trust)
+
+	file := write(t, "c.toml", `
+trust = "safe"
+trust-deposits = "unsafe"
+trust-publications = "safe"
+trust-deposits-above = ["0x0000000000000000000000000000000000000000=1000:safe", "0x0000000000000000000000000000000000000000=5000:finalized"]
+`)
+	cfg, err = parse(t, append(needed(t), "--config", file, "--trust-conclusions", "finalized")...)
+	require.NoError(t, err)
+	require.Equal(t, sidecar.Trust{
+		Deposits: plugin.Unsafe, Conclusions: plugin.Finalized, Publications: plugin.Safe, DepositsAbove: []sidecar.StakeTrust{
+			{Above: *uint256.NewInt(1000), Level: plugin.Safe}, {Above: *uint256.NewInt(5000), Level: plugin.Finalized},
+		},
+	}, cfg.Trust)
+
+	for flag, bad := range map[string][]string{
+		"--trust":                {"", "certain"},
+		"--trust-deposits":       {"certain"},
+		"--trust-conclusions":    {"1"},
+		"--trust-publications":   {"SAFE"},
+		"--trust-deposits-above": {"0x01=1:safe", "1:safe", "0x0000000000000000000000000000000000000000=1", "0x0000000000000000000000000000000000000000=-1:finalized", "0x0000000000000000000000000000000000000000=1:sure", "0x0000000000000000000000000000000000000000=1:safe"},
+	} {
+		for _, value := range bad {
+			_, err := parse(t, append(needed(t), flag, value)...)
+			require.ErrorContains(t, err, flag, "%q", value)
+		}
 	}
 }

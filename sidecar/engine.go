@@ -47,6 +47,7 @@ type EngineConfig struct {
 	AttestWorlds []common.Address
 	Publish      bool // publish the journals of our finished channels where their World wants them
 	Policy       Policy
+	Trust        Trust
 	Stall        time.Duration // messages are sent again after this long without progress
 	Skew         time.Duration // how far an event's timestamp may be ahead of our clock
 	Margin       time.Duration // no deposit later than this before the funding deadline

@@ -22,6 +22,17 @@ func (s *chainState) level(block uint64) plugin.Level {
 	return plugin.Unsafe
 }
 
+// at is the newest delivered block of a level; the zero BlockPos when there is none yet.
+func (s *chainState) at(l plugin.Level) BlockPos {
+	switch l {
+	case plugin.Finalized:
+		return s.finalized
+	case plugin.Safe:
+		return s.safe
+	}
+	return s.head
+}
+
 // restoreLevels takes up what was safe and final before a restart, until the feed says more.
 func (s *chainState) restoreLevels(store *eventstore.Store) error {
 	for name, b := range map[string]*BlockPos{cursorSafe: &s.safe, cursorFinalized: &s.finalized} {
@@ -39,13 +50,22 @@ func (s *chainState) restoreLevels(store *eventstore.Store) error {
 
 // observeFacts counts the facts of all channels by kind and level.
 func (e *Engine) observeFacts() {
-	count := make(map[FactKind]*[plugin.Finalized + 1]float64)
+	type need struct {
+		kind  FactKind
+		level plugin.Level
+	}
+	count, waiting := make(map[FactKind]*[plugin.Finalized + 1]float64), make(map[need]float64)
 	for _, c := range e.channels {
 		for _, f := range c.facts {
 			if count[f.Kind] == nil {
 				count[f.Kind] = new([plugin.Finalized + 1]float64)
 			}
 			count[f.Kind][e.chain.level(f.Block)]++
+			n := need{f.Kind, e.cfg.Trust.Needs(f.Kind, c.Rules().Funding)}
+			waiting[n] += 0 // shown before the first one waits
+			if !e.counts(f, c.Rules().Funding) {
+				waiting[n]++
+			}
 		}
 	}
 	e.cfg.Metrics.Facts.Reset()
@@ -53,6 +73,10 @@ func (e *Engine) observeFacts() {
 		for l, n := range levels {
 			e.cfg.Metrics.Facts.WithLabelValues(string(kind), plugin.Level(l).String()).Set(n)
 		}
+	}
+	e.cfg.Metrics.FactsWaiting.Reset()
+	for n, facts := range waiting {
+		e.cfg.Metrics.FactsWaiting.WithLabelValues(string(n.kind), n.level.String()).Set(facts)
 	}
 }
 

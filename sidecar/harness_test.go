@@ -28,7 +28,7 @@ type still struct{ steps chan sidecar.ChainStep }
 func newStill() *still {
 	s := &still{make(chan sidecar.ChainStep, 1)}
 	pos := sidecar.BlockPos{Number: 1, Hash: common.Hash{1}, Time: uint64(time.Now().Unix())}
-	s.steps <- sidecar.ChainStep{Head: pos, Trusted: pos}
+	s.steps <- sidecar.ChainStep{Head: pos}
 	return s
 }
 func (s *still) Steps() <-chan sidecar.ChainStep  { return s.steps }
@@ -44,7 +44,9 @@ type peer struct {
 	dir    string
 	module channel.Module
 	reg    *prometheus.Registry
-	stop   func()
+	// metrics are the engine's, where a test needs them.
+	metrics *sidecar.Metrics
+	stop    func()
 }
 
 func startPeer(t testing.TB, seed byte, dir string, module []byte, options derivation.Options) *peer {

@@ -24,7 +24,7 @@ type Readiness struct {
 	Ready   bool             `json:"ready"`
 	Version string           `json:"version"`
 	Head    uint64           `json:"head"`    // newest block that the engine has applied
-	Trusted uint64           `json:"trusted"` // newest block whose facts count
+	Trusted uint64           `json:"trusted"` // newest block up to which facts of every kind count
 	Checks  map[string]Check `json:"checks"`
 }
 
@@ -49,7 +49,7 @@ func (e *Engine) look(within time.Duration) (loopView, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	seen := make(chan loopView, 1) // the loop may come to it after ctx has ended
-	if err := e.do(ctx, func() { seen <- loopView{e.chain.head, e.chain.trusted} }); err != nil {
+	if err := e.do(ctx, func() { seen <- loopView{e.chain.head, e.chain.at(e.cfg.Trust.surest())} }); err != nil {
 		return loopView{}, err
 	}
 	return <-seen, nil
@@ -151,7 +151,7 @@ func (s *Service) chainReason(v loopView, now time.Time) string {
 		return fmt.Sprintf("the newest block, %d, is %s old, more than --max-head-age: the chain stands still, or the node is behind it", v.head.Number, age)
 	}
 	if v.trusted.Hash == (common.Hash{}) {
-		return fmt.Sprintf("the node names no block that is %s, so no deposit counts: wait for it, or choose another --trust", s.cfg.Trust)
+		return fmt.Sprintf("the node names no block that is %s, so not all deposits and conclusions count: wait for it, or choose another --trust", s.cfg.Trust.surest())
 	}
 	return ""
 }

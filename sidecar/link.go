@@ -97,7 +97,7 @@ func (l *Link) prepare(ctx context.Context, store *eventstore.Store) (err error)
 	if _, err := l.reader.MinWindow(ctx); err != nil {
 		return err
 	}
-	sending := plugin.SubmitterConfig{Tx: l.cfg.Tx, DecodeRevert: adjudicator.DecodeRevert}
+	sending := plugin.SubmitterConfig{Tx: l.cfg.Tx, DecodeRevert: adjudicator.DecodeRevert, GasCap: l.cfg.GasCap, Force: l.cfg.Force}
 	if remote := l.cfg.Keys.OwnerSigner; remote != nil {
 		sending.Signer, sending.From = remote.Transactions, remote.Address()
 	}
@@ -215,9 +215,6 @@ func (l *Link) read(s plugin.Step) ChainStep {
 		to := posOf(*s.Rewind)
 		out.Rewind, out.Head = &to, to
 	}
-	if b, ok := s.At(l.cfg.Trust); ok {
-		out.Trusted = posOf(b)
-	}
 	out.Safe, out.Finalized = posOf(s.Safe), posOf(s.Finalized)
 	for _, raw := range s.Logs {
 		fact, known, err := l.reader.DecodeLog(raw)
@@ -292,7 +289,7 @@ func (l *Link) sent(r plugin.Result) {
 		s.err = r.Err
 	}
 	if r.Receipt != nil {
-		s.mined = append(s.mined, MinedTx{r.TxHash, r.Receipt.GasUsed})
+		s.mined = append(s.mined, MinedTx{r.TxHash, r.Receipt.GasUsed, r.Forced})
 	}
 	s.took = append(s.took, TxStep{"simulate", r.Simulating, r.Simulated}, TxStep{"send", r.Simulated, r.Published}, TxStep{"mine", r.Published, time.Now()})
 	done, out := s.left == 0, TxResult{Mined: s.mined, Took: s.took, Err: s.err}

@@ -43,6 +43,7 @@ type ground struct {
 	eth       *ethclient.Client
 	contracts adjudicator.Contracts
 	from      uint64 // first block after the contracts
+	trust     sidecar.Trust
 	peers     [2]*peer
 	tracers   [2]*tracing.Tracer
 	id        common.Hash
@@ -52,19 +53,23 @@ var stakes = [2]uint64{3e15, 5e15}
 
 const groundWindow = 60 // seconds
 
-func newGround(t *testing.T) *ground { return newGroundWith(t, [2]*tracing.Tracer{}) }
+func newGround(t *testing.T) *ground { return newGroundOf(t, sidecar.TrustOf(plugin.Unsafe)) }
 
-func newGroundWith(t *testing.T, tracers [2]*tracing.Tracer) *ground {
+func newGroundOf(t *testing.T, trust sidecar.Trust) *ground {
+	return newGroundWith(t, trust, [2]*tracing.Tracer{})
+}
+
+func newGroundWith(t *testing.T, trust sidecar.Trust, tracers [2]*tracing.Tracer) *ground {
 	ctx := context.Background()
 	n, err := anvil.Start(ctx, anvil.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = n.Close() })
-	g := &ground{t: t, node: n, eth: ethclient.NewClient(n.Client()), tracers: tracers}
+	g := &ground{t: t, trust: trust, node: n, eth: ethclient.NewClient(n.Client()), tracers: tracers}
 	g.contracts, _, err = adjudicator.Deploy(ctx, g.eth, func(ctx context.Context, c adjudicator.Call) (*types.Receipt, error) {
 		return n.Send(ctx, anvil.Keys()[9], &c.To, c.Value, c.Data)
 	}, groundWindow, common.Hash{})
 	require.NoError(t, err)
-	require.NoError(t, n.Mine(ctx, 40)) // depth for reorganisations, and a safe block
+	require.NoError(t, n.Mine(ctx, 70)) // depth for reorganisations, a safe and a final block
 	g.from, err = g.eth.BlockNumber(ctx)
 	require.NoError(t, err)
 	for i := range g.peers {
@@ -94,15 +99,16 @@ func (g *ground) start(i int, dir string) {
 	tx := txmgr.NewCLIConfig("", plugin.TxFlagDefaults)
 	tx.PrivateKey, tx.ReceiptQueryInterval = hex.EncodeToString(crypto.FromECDSA(owner)), 20*time.Millisecond
 	link, err := sidecar.NewLink(context.Background(), &sidecar.Config{
-		L2EthRPC: g.node.WebSocketURL(), ChainID: 31337, Adjudicator: g.contracts.Adjudicator, StartBlock: g.from, Trust: plugin.Unsafe,
+		L2EthRPC: g.node.WebSocketURL(), ChainID: 31337, Adjudicator: g.contracts.Adjudicator, StartBlock: g.from, Trust: g.trust,
 		PollInterval: 20 * time.Millisecond, VerifyReceipts: true, Tx: tx, Keys: sidecar.Keys{Session: session, Owner: owner},
 	}, p.store, logger, p.reg)
 	require.NoError(t, err)
+	p.metrics = sidecar.NewMetrics(p.reg)
 	p.engine, err = sidecar.NewEngine(sidecar.EngineConfig{
 		Keys: sidecar.Keys{Session: session, Owner: owner}, ChainID: 31337, Adjudicator: g.contracts.Adjudicator,
 		Policy: sidecar.Policy{MaxStake: map[common.Address]channel.Amount{{}: *uint256.NewInt(1e18)}},
-		Stall:  time.Second, Skew: 30 * time.Second, Margin: time.Minute, Turn: 10 * time.Second,
-		Store: p.store, Network: p.net, Chain: link, Modules: sidecar.ModulesOf(library), Metrics: sidecar.NewMetrics(p.reg), Tracer: g.tracers[i], Log: logger,
+		Trust:  g.trust, Stall: time.Second, Skew: 30 * time.Second, Margin: time.Minute, Turn: 10 * time.Second,
+		Store: p.store, Network: p.net, Chain: link, Modules: sidecar.ModulesOf(library), Metrics: p.metrics, Tracer: g.tracers[i], Log: logger,
 	})
 	require.NoError(t, err)
 	p.api = sidecar.NewAPI(p.engine, nil)
@@ -151,6 +157,12 @@ func (b *lockedBuffer) String() string {
 
 // open opens a channel with both stakes and waits until both sidecars see it funded.
 func (g *ground) open() {
+	g.propose(stakes)
+	g.await("open")
+}
+
+// propose proposes a channel with these stakes, in which nobody waits for the owner.
+func (g *ground) propose(stakes [2]uint64) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	args := sidecar.OpenArgs{GenesisHex: make(hexutil.Bytes, 160)}
@@ -162,9 +174,13 @@ func (g *ground) open() {
 	}
 	args.Funding = channel.Funding{stake}
 	var err error
+	args.NoWait = true
 	g.id, err = g.peers[0].api.Open(ctx, args)
 	require.NoError(g.t, err)
-	g.await("open")
+	require.Eventually(g.t, func() bool { // the other one has heard of it
+		_, err := g.peers[1].api.Get(ctx, g.id)
+		return err == nil
+	}, time.Minute, 5*time.Millisecond)
 }
 
 func (g *ground) info(i int) *sidecar.ChannelInfo {

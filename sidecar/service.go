@@ -39,6 +39,7 @@ type Service struct {
 	chain   *Link
 	guard   *guard
 	funds   *treasurer
+	push    *pushFeed // nil: off
 	net     *p2p.Transport
 	engine  *Engine
 	rpc     *oprpc.Server
@@ -99,7 +100,7 @@ func (s *Service) Start(ctx context.Context) (err error) {
 		return err
 	}
 	if s.engine, err = NewEngine(EngineConfig{
-		Keys: c.Keys, ChainID: c.ChainID, Adjudicator: c.Adjudicator, Settlement: c.Settlement, AttestWorlds: c.AttestWorlds, Publish: c.Publish, Policy: c.Policy,
+		Keys: c.Keys, ChainID: c.ChainID, Adjudicator: c.Adjudicator, Settlement: c.Settlement, AttestWorlds: c.AttestWorlds, Publish: c.Publish, Policy: c.Policy, Trust: c.Trust,
 		Stall: c.Stall, Skew: c.Skew, Margin: c.Margin, Turn: c.Turn,
 		Store: s.store, Network: s.net, Chain: s.chain, Modules: ModulesOf(s.modules), Metrics: metrics, Tracer: s.tracer, Log: s.log,
 	}); err != nil {
@@ -111,6 +112,11 @@ func (s *Service) Start(ctx context.Context) (err error) {
 		}
 	}()
 	s.chain.Start()
+	if c.PushFeed.Enabled {
+		if err := s.startPushFeed(registry); err != nil {
+			return err
+		}
+	}
 	if c.Verify {
 		if s.guard, err = s.chain.Guard(registry, func(err error) { s.close(err) }); err != nil {
 			return err
@@ -173,6 +179,9 @@ func (s *Service) Stop(ctx context.Context) (err error) {
 	if s.rpc != nil {
 		note("rpc", s.rpc.Stop())
 	}
+	if s.push != nil {
+		note("push feed", s.push.Close(ctx))
+	}
 	if s.funds != nil {
 		note("funds", s.funds.Close(ctx))
 	}
@@ -225,6 +234,7 @@ func (s *Service) Info() NodeInfo {
 	return NodeInfo{
 		Version: s.cfg.Version, Session: s.engine.SessionAddress(), Owner: s.engine.OwnerAddress(), Attestor: s.engine.AttestorAddress(),
 		ChainID: s.cfg.ChainID, Adjudicator: s.cfg.Adjudicator, Settlement: s.cfg.Settlement, Multiaddrs: s.net.Addrs(),
+		PushFeed: s.push.status(),
 	}
 }
 

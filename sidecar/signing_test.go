@@ -170,7 +170,7 @@ func (o *obliging) mine(facts ...sidecar.ChainFact) {
 	for i := range facts {
 		facts[i].Block, facts[i].BlockHash = pos.Number, pos.Hash
 	}
-	o.steps <- sidecar.ChainStep{Head: pos, Trusted: pos, Facts: facts}
+	o.steps <- sidecar.ChainStep{Head: pos, Facts: facts}
 }
 
 func (o *obliging) Steps() <-chan sidecar.ChainStep  { return o.steps }

@@ -16,6 +16,7 @@ import (
 	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/examples/counter"
 	"github.com/evmts/channels/examples/tictactoe"
+	"github.com/evmts/channels/plugin"
 	"github.com/evmts/channels/sidecar"
 	"github.com/evmts/channels/sidecar/tracing"
 	"github.com/evmts/channels/sidecar/tracing/tracingtest"
@@ -252,7 +253,7 @@ func TestF12_TheLifeOfAChannel(t *testing.T) {
 func TestF12_TheLifeOfATransaction(t *testing.T) {
 	c := tracingtest.Start(nil)
 	t.Cleanup(c.Close)
-	g := newGroundWith(t, [2]*tracing.Tracer{tracer(t, c, 1, 1), nil})
+	g := newGroundWith(t, sidecar.TrustOf(plugin.Unsafe), [2]*tracing.Tracer{tracer(t, c, 1, 1), nil})
 	g.open()
 	var deposit tracingtest.Span
 	below := map[string]tracingtest.Span{}

@@ -41,8 +41,16 @@ type Options struct {
 	// sidecar.
 	Signer func(key *ecdsa.PrivateKey) (endpoint string, err error)
 	// Args are more options of a sidecar's run; nil: none.
-	Args     func(name string) []string
+	Args func(name string) []string
+	// Attach says how a sidecar, or the verifier, reaches the chain; nil: as everybody does.
+	Attach   func(name string, chain *Chain) (Attachment, error)
 	Progress func(step string)
+}
+
+// Attachment is a sidecar's way to the chain.
+type Attachment struct {
+	L2EthRPC string   // empty: the chain's own
+	Args     []string // more options of its run
 }
 
 // setupTimeout bounds Start, which takes a few seconds, and half a minute on an op-stack, where every transaction waits for its block.
@@ -262,12 +270,17 @@ func (d *Devnet) makeSidecars() error {
 		d.Sidecars = append(d.Sidecars, s)
 	}
 	for _, s := range d.Sidecars {
+		at, err := d.attach(s.Name)
+		if err != nil {
+			return err
+		}
 		s.args = append(s.args,
-			flag(flags.L2EthRPC), d.Chain.Node.WebSocketURL(), flag(flags.ChainID), fmt.Sprint(o.ChainID),
+			flag(flags.L2EthRPC), at.L2EthRPC, flag(flags.ChainID), fmt.Sprint(o.ChainID),
 			flag(flags.Adjudicator), d.Chain.Contracts.Adjudicator.Hex(), flag(flags.Settlement), d.Chain.Contracts.Settlement.Hex(),
 			flag(flags.Trust), "unsafe", flag(flags.PolicyWindow), fmt.Sprint(minWindow), flag(flags.Modules), filepath.Join(o.Dir, "modules"),
 			flag(flags.Stall), "1s", flag(flags.Turn), "5s", "--txmgr.receipt-query-interval", "100ms",
 		)
+		s.args = append(s.args, at.Args...)
 		if o.Args != nil {
 			s.args = append(s.args, o.Args(s.Name)...)
 		}
@@ -278,6 +291,19 @@ func (d *Devnet) makeSidecars() error {
 		}
 	}
 	return nil
+}
+
+// attach says how a process of that name reaches the chain.
+func (d *Devnet) attach(name string) (at Attachment, err error) {
+	if d.Options.Attach != nil {
+		if at, err = d.Options.Attach(name, d.Chain); err != nil {
+			return at, fmt.Errorf("attach %s: %w", name, err)
+		}
+	}
+	if at.L2EthRPC == "" {
+		at.L2EthRPC = d.Chain.Node.WebSocketURL()
+	}
+	return at, nil
 }
 
 // The ports that people expect.

@@ -215,6 +215,9 @@ func (s *Sidecar) ask(ctx context.Context) error {
 // Running tells whether the process runs.
 func (s *Sidecar) Running() bool { return s.proc != nil && s.proc.Running() }
 
+// PID is the number of the process that was started last.
+func (s *Sidecar) PID() int { return s.proc.PID() }
+
 // Kill9 ends the process wherever it is.
 func (s *Sidecar) Kill9() error {
 	if !s.Running() {

@@ -58,6 +58,7 @@ type Objective struct {
 	submitted bool
 	again     uint64 // not submitted again before this, after a failure
 	payable   bool   // the chain shows the channel funded and not final
+	seen      bool   // somebody's conclusion is on chain and does not count yet
 	endSeq    uint64 // where the chain ended the channel
 	now       uint64 // of the newest Tick
 	progress  uint64
@@ -245,7 +246,7 @@ func (o *Objective) unanimous() bool {
 
 // conclude submits when it is our turn.
 func (o *Objective) conclude() []protocols.Action {
-	if o.phase != Concluding || o.submitted || o.at.Signatures == nil || !o.payable {
+	if o.phase != Concluding || o.submitted || o.at.Signatures == nil || !o.payable || o.seen {
 		return nil
 	}
 	if o.now < o.again || !o.ourTurn(o.now) {
@@ -298,7 +299,10 @@ func (o *Objective) tell(peer uint8) []protocols.Action {
 }
 
 func (o *Objective) onChain(v protocols.ChainView) []protocols.Action {
-	o.payable, o.endSeq = v.Time != 0 && v.Funded && !v.Final, v.FinalSeq
+	if o.seen && !v.Seen.Final && !v.Final { // a reorg took the conclusion away before it counted: it may have been ours
+		o.submitted = false
+	}
+	o.payable, o.seen, o.endSeq = v.Time != 0 && v.Funded && !v.Final, v.Seen.Final && !v.Final, v.FinalSeq
 	switch {
 	case v.Final && o.phase != Final:
 		o.phase = Final

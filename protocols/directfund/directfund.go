@@ -409,13 +409,13 @@ func (o *Objective) fund() []protocols.Action {
 		return acts
 	case v.Time >= o.cfg.Rules.Params.FundingDeadline:
 		return o.refund()
-	case v.Time+o.cfg.Margin >= o.cfg.Rules.Params.FundingDeadline:
+	case max(v.Time, v.Seen.Time)+o.cfg.Margin >= o.cfg.Rules.Params.FundingDeadline:
 		return nil
 	}
 	var acts []protocols.Action
 	o.asked = slices.Clone(o.asked)
 	for a, s := range o.cfg.Rules.Funding {
-		paid := slices.Contains(v.Deposited, protocols.Deposit{Participant: o.cfg.Me, Asset: uint8(a)})
+		paid := v.Paid(protocols.Deposit{Participant: o.cfg.Me, Asset: uint8(a)})
 		if !s.Amounts[o.cfg.Me].IsZero() && !paid && !o.asked[a] {
 			o.asked[a] = true
 			acts = append(acts, protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxDeposit, Asset: uint8(a)}})
@@ -433,10 +433,11 @@ func (o *Objective) refund() []protocols.Action {
 }
 
 func (o *Objective) onChain(v protocols.ChainView) []protocols.Action {
-	for _, d := range o.view.Deposited { // a reorg took a deposit of ours away (attack 24): it may be paid again
-		if d.Participant == o.cfg.Me && int(d.Asset) < len(o.asked) && !slices.Contains(v.Deposited, d) {
+	for a := range o.asked { // a reorg took a deposit of ours away (attack 24), whether it counted or not: it may be paid again
+		d := protocols.Deposit{Participant: o.cfg.Me, Asset: uint8(a)}
+		if o.asked[a] && o.view.Paid(d) && !v.Paid(d) {
 			o.asked = slices.Clone(o.asked)
-			o.asked[d.Asset] = false
+			o.asked[a] = false
 		}
 	}
 	o.view = v
@@ -491,7 +492,9 @@ func (o *Objective) onTick(now uint64) (acts []protocols.Action) {
 	case Funding:
 		acts = append(acts, o.fund()...)
 	case Refunding:
-		acts = append(acts, protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxRefund}})
+		if !o.view.Seen.Refunded {
+			acts = append(acts, protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxRefund}})
+		}
 	}
 	return acts
 }

@@ -73,13 +73,16 @@ type cluster struct {
 	t     testing.TB
 	nodes []*node
 	net   []envelope
-	view  protocols.ChainView
-	pool  []pooled
-	now   uint64
-	trace strings.Builder
-	quiet bool
-	ask   bool // proposals wait for the owner
-	final *channel.Update
+	view  protocols.ChainView // at the newest block
+	// late: what is mined counts only when the runner says so, and until then it is just seen.
+	late    bool
+	counted protocols.ChainView
+	pool    []pooled
+	now     uint64
+	trace   strings.Builder
+	quiet   bool
+	ask     bool // proposals wait for the owner
+	final   *channel.Update
 	// dishonest: participants may have signed what they should not have.
 	dishonest bool
 	supported map[uint64]channel.Update // by anybody, ever
@@ -94,11 +97,13 @@ type options struct {
 	odd                 []int // participants whose module derives something else
 	free                []int // participants who pay nothing and join by their owner's signature
 	ask                 bool
+	late                bool // see cluster.late
 }
 
 func newCluster(t testing.TB, opt options) *cluster {
-	c := &cluster{t: t, now: 1000, ask: opt.ask, supported: make(map[uint64]channel.Update)}
+	c := &cluster{t: t, now: 1000, ask: opt.ask, late: opt.late, supported: make(map[uint64]channel.Update)}
 	c.view.Time = c.now
+	c.counted = c.view
 	m := tally{n: opt.n, free: opt.free, independent: opt.independent, sparse: opt.sparse}
 	params := &channel.Params{
 		Adjudicator: common.Address{0xad}, Nonce: 1, Window: 60, ForceQuota: 64, FundingDeadline: fundingDeadline,
@@ -167,7 +172,7 @@ func (c *cluster) printf(format string, args ...any) {
 func (c *cluster) propose(i int) {
 	n := c.nodes[i]
 	n.life, n.known = lifecycle.Propose(n.cfg), true
-	c.input(n, c.view)
+	c.input(n, c.picture())
 	c.input(n, protocols.Request{ID: 1, Ask: protocols.AskApprove{}, Now: c.now})
 }
 
@@ -359,7 +364,7 @@ func (c *cluster) handOver(e envelope) {
 		}
 		n.life, n.known = lifecycle.New(n.cfg), true
 		n.disk.objectives["directfund"] = n.life.Fund().Encode()
-		c.input(n, c.view)
+		c.input(n, c.picture())
 		if !c.ask {
 			c.input(n, protocols.Request{Ask: protocols.AskApprove{}, Now: c.now})
 		}
@@ -453,20 +458,40 @@ func (c *cluster) execute(p pooled) (revert string) {
 	return ""
 }
 
+// picture is what a node is shown of the chain.
+func (c *cluster) picture() protocols.ChainView {
+	v := c.view
+	if c.late {
+		v = c.counted
+	}
+	v.Seen = protocols.Seen{
+		Time: c.view.Time, Deposited: c.view.Deposited, Refunded: c.view.Refunded, Final: c.view.Final, Settled: c.view.Settled, Proven: c.view.Proven,
+	}
+	return v
+}
+
+// count lets everything that is mined count.
+func (c *cluster) count() {
+	c.counted = c.view
+	c.show()
+}
+
 // show gives everybody the newest picture of the chain.
 func (c *cluster) show() {
 	for _, n := range c.nodes {
-		c.input(n, c.view)
+		c.input(n, c.picture())
 	}
 }
 
 // reorg takes away what was mined: the end of the channel, or its deposits too.
 func (c *cluster) reorg(deposits bool) {
-	c.view.Final, c.view.FinalSeq, c.view.FinalHash, c.view.Settled = false, 0, common.Hash{}, false
-	c.final = nil
-	if deposits {
-		c.view.Funded, c.view.Deposited = false, nil
+	for _, v := range []*protocols.ChainView{&c.view, &c.counted} {
+		v.Final, v.FinalSeq, v.FinalHash, v.Settled = false, 0, common.Hash{}, false
+		if deposits {
+			v.Funded, v.Deposited = false, nil
+		}
 	}
+	c.final = nil
 	c.show()
 }
 
@@ -497,7 +522,7 @@ func (c *cluster) restart(i int) {
 	require.NoError(c.t, err)
 	n.life, n.seen = life, protocols.ChainView{}
 	c.run(n, acts)
-	c.input(n, c.view)
+	c.input(n, c.picture())
 	for _, o := range c.nodes {
 		if o != n && o.up {
 			c.input(n, protocols.Connected{Peer: o.me})

@@ -36,6 +36,18 @@ func TestA13_RandomSchedules(t *testing.T) {
 	}
 }
 
+// TestTrust_RandomSchedules is the same where what is mined counts later, and is often reorganised away before it does.
+func TestTrust_RandomSchedules(t *testing.T) {
+	for _, n := range []int{2, 3} {
+		t.Run(fmt.Sprintf("n=%d", n), func(t *testing.T) {
+			t.Parallel()
+			for seed := range seeds(25) {
+				randomSchedule(t, options{n: n, late: true, sequencer: seed % n, free: []int{seed % (n + 2)}}, int64(seed), nil)
+			}
+		})
+	}
+}
+
 // TestA13_RandomCloses asks to close in the middle of it all: nothing is contradicted, and once everybody asks the channel
 // concludes at a head that all agreed to.
 func TestA13_RandomCloses(t *testing.T) {
@@ -129,6 +141,9 @@ func chaos(t *testing.T, opt options, seed int64, w *watch, closes bool) *cluste
 			}
 		case k < 78:
 			c.mine()
+			if c.late && r.Intn(2) == 0 {
+				c.count()
+			}
 		case k < 82:
 			c.tick(6)
 		case k < 83 && closes && r.Intn(2) == 0:
@@ -147,6 +162,7 @@ func chaos(t *testing.T, opt options, seed int64, w *watch, closes bool) *cluste
 	for _, n := range c.nodes {
 		n.fuse = nil
 	}
+	c.late = false
 	return c
 }
 

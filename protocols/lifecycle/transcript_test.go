@@ -16,7 +16,7 @@ func TestTranscripts(t *testing.T) {
 		var c *cluster
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			if d.Cmd == "cluster" {
-				opt := options{n: 2, independent: d.HasArg("independent"), sparse: d.HasArg("sparse"), ask: d.HasArg("ask")}
+				opt := options{n: 2, independent: d.HasArg("independent"), sparse: d.HasArg("sparse"), ask: d.HasArg("ask"), late: d.HasArg("late")}
 				d.MaybeScanArgs(t, "n", &opt.n)
 				d.MaybeScanArgs(t, "sequencer", &opt.sequencer)
 				odd := -1
@@ -56,6 +56,8 @@ func (c *cluster) command(t *testing.T, d *datadriven.TestData) {
 		c.stabilize()
 		c.mine()
 		c.stabilize()
+	case "count":
+		c.count()
 	case "author":
 		ask := protocols.AskAuthor{Payload: []byte(d.Input)}
 		id := uint64(100)

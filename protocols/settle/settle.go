@@ -96,8 +96,11 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 	case protocols.Progress:
 		o.at = in
 	case protocols.ChainView:
+		seen := o.view.Seen
 		o.view = in
-		acts = o.onChain()
+		if acts = o.onChain(); len(acts) == 0 {
+			acts = o.lost(seen)
+		}
 	case protocols.Replayed:
 		acts = o.onReplayed(in)
 	case protocols.Signed:
@@ -115,9 +118,22 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 	return o, acts
 }
 
-// submit asks for the signature or the transaction of the phase.
+// lost sends again what a reorg took away before it counted; it may have been ours.
+func (o *Objective) lost(before protocols.Seen) []protocols.Action {
+	seen := o.view.Seen
+	if o.phase == Publishing && before.Proven && !seen.Proven || o.phase == Submitting && before.Settled && !seen.Settled {
+		return o.submit()
+	}
+	return nil
+}
+
+// submit asks for the signature or the transaction of the phase, unless what it is for is on chain already and only does not count yet.
 func (o *Objective) submit() []protocols.Action {
 	o.retry = false
+	switch seen := o.view.Seen; {
+	case o.phase == Publishing && seen.Proven, o.phase == Submitting && seen.Settled:
+		return nil
+	}
 	switch o.phase {
 	case Attesting:
 		return []protocols.Action{protocols.Sign{Message: channel.Attestation(o.update), Key: protocols.AttestorKey}}

@@ -36,7 +36,7 @@ var (
 	Settlement  = &cli.StringFlag{Name: "settlement", EnvVars: env("SETTLEMENT"), Usage: "`ADDRESS` of the MudSettlement contract; without it no World is served"}
 	StartBlock  = &cli.Uint64Flag{Name: "start-block", EnvVars: env("START_BLOCK"), Usage: "`BLOCK` below which there is nothing of the contracts to see"}
 	Trust       = &cli.StringFlag{Name: "trust", EnvVars: env("TRUST"), Value: "safe",
-		Usage: "`LEVEL` that a block must have before its deposits and conclusions count: unsafe, safe or finalized"}
+		Usage: "`LEVEL` that a block must have before its deposits and conclusions count: unsafe, safe or finalized; --trust-… say otherwise for one of them"}
 	PollInterval = &cli.DurationFlag{Name: "poll-interval", EnvVars: env("POLL_INTERVAL"), Value: time.Second, Usage: "how often a node without subscriptions is asked for its heads"}
 
 	MaxHeadAge = &cli.DurationFlag{Name: "max-head-age", EnvVars: env("MAX_HEAD_AGE"), Value: time.Minute,
@@ -80,10 +80,12 @@ var (
 // Run are the flags of `op-channels run`.
 func Run() []cli.Flag {
 	out := []cli.Flag{
-		Config, L2EthRPC, ChainID, Adjudicator, Settlement, StartBlock, Trust, PollInterval, MaxHeadAge, FundsInterval, DataDir, Modules, SessionKey, AttestorKey, AttestWorlds, Publish, Verifier,
+		Config, L2EthRPC, ChainID, Adjudicator, Settlement, StartBlock, Trust, TrustDeposits, TrustDepositsAbove, TrustConclusions, TrustPublications, PollInterval, MaxHeadAge, FundsInterval, DataDir, Modules, SessionKey, AttestorKey, AttestWorlds, Publish, Verifier,
 		P2PListen, P2PPeers, P2PAllow, P2PDeny, P2POpen, PolicyAsk, PolicyAllow, PolicyWindow, PolicyMaxStake, Stall, Skew, Margin, Turn, JWTSecret,
 	}
 	out = append(out, Follow()...)
+	out = append(out, Send()...)
+	out = append(out, PushFeedFlags()...)
 	out = append(out, Signers()...)
 	out = append(out, Tracing()...)
 	out = append(out, oprpc.CLIFlagsWithCategory(EnvVarPrefix, "", oprpc.CLIConfig{ListenAddr: "127.0.0.1", ListenPort: 9545})...)
