@@ -7,15 +7,20 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/e2e/devnet"
 	"github.com/evmts/channels/e2e/opdevnet"
+	"github.com/evmts/channels/e2e/story"
+	"github.com/evmts/channels/plugin/anvil"
 	"github.com/evmts/channels/sidecar"
 	"github.com/stretchr/testify/require"
 )
@@ -143,4 +148,40 @@ func TestA26_ACensoredPlayerStakesAndConcludesThroughL1(t *testing.T) {
 	for _, s := range d.Sidecars {
 		require.NoError(t, await(ctx, s, id, hasStatus("settled")))
 	}
+}
+
+// A stranger's verifier, which the sequencer refuses, disproves a forged journal through L1 before its window ends.
+func TestA26_ACensoredVerifierDisprovesThroughL1(t *testing.T) {
+	var censor *opdevnet.Censor
+	d := world(t, devnet.Options{
+		ChainOnly: true, Modes: adjudicator.ModeOptimistic, Window: time.Minute, BlockTime: time.Second,
+		Attach: func(name string, c *devnet.Chain) (at devnet.Attachment, err error) {
+			if name != "verifier" {
+				return at, nil
+			}
+			if censor, err = opdevnet.NewCensor(c.Node.URL()); err != nil {
+				return at, err
+			}
+			t.Cleanup(func() { _ = censor.Close() })
+			keys := anvil.Keys()
+			censor.Set(crypto.PubkeyToAddress(keys[len(keys)-2].PublicKey), opdevnet.Refuse)
+			return devnet.Attachment{L2EthRPC: censor.WebSocketURL(), Args: []string{
+				"--l1-eth-rpc", c.OpStack.L1.URL(), "--rollup-rpc", c.OpStack.NodeURL(), "--force-after", "5s",
+			}}, nil
+		},
+	})
+	ctx := within(t, 2*time.Minute)
+	sum, err := story.TellFraud(ctx, d, story.Options{})
+	require.NoError(t, err)
+	require.True(t, sum.OK)
+	receipt, err := d.Chain.Eth.TransactionReceipt(ctx, sum.Proof.TxHash)
+	require.NoError(t, err)
+	require.EqualValues(t, types.DepositTxType, receipt.Type)
+	require.NotEmpty(t, censor.Dropped(sum.Proof.By))
+	log, err := os.ReadFile(filepath.Join(d.Options.Dir, "logs", "verifier.log"))
+	require.NoError(t, err)
+	require.Contains(t, string(log), "The sequencer builds blocks without our transactions")
+	l1gas := regexp.MustCompile(`l1gas=([0-9,]+)`).FindStringSubmatch(string(log))
+	require.NotNil(t, l1gas)
+	t.Logf("disproved %.1f s after the publication: %d gas on the L2, %s on L1, %d bytes", sum.Proof.Seconds, sum.Proof.GasUsed, l1gas[1], sum.Proof.Calldata)
 }

@@ -56,6 +56,7 @@ func TestF7_L1FeesAreWhatReceiptsSay(t *testing.T) {
 		require.Positive(t, paid.Sign())
 		t.Logf("%6d bytes: paid %d, estimated %d, bound %d wei", len(data), paid, estimate, bound)
 		require.LessOrEqual(t, paid.Cmp(bound), 0, "%d bytes", len(data))
+		require.LessOrEqual(t, estimate.Cmp(bound), 0, "%d bytes", len(data))
 		require.LessOrEqual(t, paid.Cmp(fees.Of(1, uint64(len(data)), r.Receipt.GasUsed)), 0, "%d bytes", len(data))
 		// A hundredth: what the contract takes a signature for.
 		require.GreaterOrEqual(t, new(big.Int).Mul(estimate, big.NewInt(101)).Cmp(new(big.Int).Mul(paid, big.NewInt(100))), 0, "%d bytes", len(data))

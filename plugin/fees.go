@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"strings"
 	"sync"
 
+	"github.com/ethereum-optimism/optimism/op-service/txmgr"
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/accounts/abi"
 	"github.com/ethereum/go-ethereum/common"
@@ -100,9 +102,14 @@ func (c *Chain) L1Fee(ctx context.Context, unsigned []byte) (*big.Int, error) {
 // unsignedHead is more than what an unsigned transaction has beside its calldata, in bytes.
 const unsignedHead = 128
 
+// literalRun: where data does not compress, FastLZ adds a byte to each 32 at most. The oracle's own upper bound adds one to each 255, which
+// signatures and hashes go beyond.
+const literalRun = 32
+
 // L1FeeBound is the most that a transaction with so many bytes of calldata pays for its data on L1 at present.
 func (c *Chain) L1FeeBound(ctx context.Context, calldata int) (*big.Int, error) {
-	fee, err := c.askOracle(ctx, getL1FeeUpperBound, big.NewInt(int64(calldata+unsignedHead)))
+	size := calldata + unsignedHead
+	fee, err := c.askOracle(ctx, getL1FeeUpperBound, big.NewInt(int64(size+size/literalRun)))
 	if errors.Is(err, errNoFee) { // before Fjord data that does not compress cost the most
 		dear := make([]byte, calldata+unsignedHead)
 		for i := range dear {
@@ -164,16 +171,33 @@ func (f Fees) Of(txs, bytes, gas uint64) *big.Int {
 	return new(big.Int).Add(part(f.tx, f.large, bytes, largeData), part(f.operatorTx, f.operatorLarge, gas, largeGas))
 }
 
+// ErrFeeCap means that a unit of gas costs more now than the flags allow.
+var ErrFeeCap = errors.New("gas costs more than --txmgr.max-basefee, --txmgr.max-tip-cap or their namesakes for L1 allow: raise them, or wait")
+
+// offer is what a transaction manager sends with: the tip, and the highest price of a unit of gas.
+func offer(ctx context.Context, m *txmgr.SimpleTxManager) (tip, price *big.Int, err error) {
+	tip, base, _, _, err := m.SuggestGasPriceCaps(ctx)
+	if err != nil {
+		if strings.Contains(err.Error(), "is too high: ") { // it has no error of its own for that, and would try for a minute
+			return nil, nil, fmt.Errorf("%w: %w", ErrFeeCap, err)
+		}
+		return nil, nil, err
+	}
+	return tip, new(big.Int).Add(tip, new(big.Int).Mul(base, common.Big2)), nil
+}
+
 // affordable refuses a call that the account cannot pay for: its gas at the highest price that it may be sent with, its value, and what L1
 // and the operator take. What cannot be found out is left to the node.
 func (s *Submitter) affordable(j *job, gas uint64) error {
 	ctx, cancel := context.WithTimeout(s.ctx, s.chain.cfg.RequestTimeout)
 	defer cancel()
-	tip, base, _, _, err := s.mgr.SuggestGasPriceCaps(ctx)
+	tip, price, err := offer(ctx, s.mgr)
+	if errors.Is(err, ErrFeeCap) {
+		return err
+	}
 	if err != nil {
 		return nil
 	}
-	price := new(big.Int).Add(tip, new(big.Int).Mul(base, common.Big2)) // as the manager offers
 	unsigned, err := types.NewTx(&types.DynamicFeeTx{
 		ChainID: new(big.Int).SetUint64(s.chain.cfg.ChainID), Nonce: 1 << 20, GasTipCap: tip, GasFeeCap: price, Gas: gas, To: &j.To, Value: j.value(), Data: j.Data,
 	}).MarshalBinary()

@@ -3,9 +3,12 @@ package plugin_test
 import (
 	"context"
 	"math/big"
+	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
@@ -81,4 +84,49 @@ func TestF7_FeesBesideGasCountBeforeSending(t *testing.T) {
 	require.NoError(t, n.SetBalance(ctx, s.From(), big.NewInt(25e16)))
 	_, err = s.Send(ctx, plugin.Request{ID: "rich", To: common.HexToAddress("0x1234"), Value: big.NewInt(1000)})
 	require.NoError(t, err)
+}
+
+// The caps on the price of gas hold for the first offer and for every bump of it.
+func TestF7_FeeCapsAreKept(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	n := startChain(t, anvil.Options{NoMining: true})
+	p := &censor{node: n.URL(), mode: "swallow"}
+	server := httptest.NewServer(p)
+	t.Cleanup(server.Close)
+	c := dial(t, testConfig(server.URL))
+	head, err := c.Client().HeaderByNumber(ctx, nil)
+	require.NoError(t, err)
+	base, _ := new(big.Float).Quo(new(big.Float).SetInt(head.BaseFee), big.NewFloat(1e9)).Float64()
+
+	cfg := submitterConfig(3)
+	cfg.Tx.MaxBaseFeeGwei = base / 2
+	_, err = newSubmitter(t, c, cfg).Send(ctx, plugin.Request{ID: "dear", To: common.HexToAddress("0x1234")})
+	require.ErrorIs(t, err, plugin.ErrFeeCap)
+	require.ErrorContains(t, err, "--txmgr.max-basefee")
+	require.Empty(t, p.taken())
+
+	cfg = submitterConfig(3)
+	cfg.Tx.MaxBaseFeeGwei, cfg.Tx.FeeLimitMultiplier, cfg.Tx.FeeLimitThresholdGwei = 2*base, 2, 0.000001
+	cfg.Tx.ResubmissionTimeout, cfg.Tx.RebroadcastInterval = 20*time.Millisecond, 5*time.Millisecond
+	s := newSubmitter(t, c, cfg)
+	require.NoError(t, s.Submit(plugin.Request{ID: "bumped", To: common.HexToAddress("0x1234")}))
+	prices := func() (out []*big.Int) {
+		for _, raw := range p.taken() {
+			tx := new(types.Transaction)
+			require.NoError(t, tx.UnmarshalBinary(raw))
+			out = append(out, tx.GasFeeCap())
+		}
+		return out
+	}
+	require.Eventually(t, func() bool { // bumped as far as it goes, and sent again and again since
+		all := prices()
+		return len(all) > 20 && all[len(all)-1].Cmp(all[0]) > 0 && all[len(all)-1].Cmp(all[len(all)-10]) == 0
+	}, 20*time.Second, 5*time.Millisecond)
+	tip, err := c.Client().SuggestGasTipCap(ctx)
+	require.NoError(t, err)
+	suggested := new(big.Int).Add(tip, new(big.Int).Mul(head.BaseFee, common.Big2))
+	for _, price := range prices() {
+		require.LessOrEqual(t, price.Cmp(new(big.Int).Mul(suggested, common.Big2)), 0)
+	}
 }

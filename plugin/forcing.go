@@ -135,6 +135,9 @@ func (s *Submitter) simulateForced(j *job) (c forcedCall, err error) {
 	ctx, cancel := context.WithTimeout(s.ctx, s.chain.cfg.RequestTimeout)
 	defer cancel()
 	c = forcedCall{to: j.To, value: j.value(), data: j.Data, gas: j.GasLimit, mint: new(big.Int)}
+	if len(j.Data) > maxDepositData {
+		return c, fmt.Errorf("the portal takes %d bytes of calldata, this call has %d: %w", maxDepositData, len(j.Data), ErrNotForced)
+	}
 	balance, err := s.chain.eth.BalanceAt(ctx, s.from, nil)
 	if err != nil {
 		return c, s.chain.failed("simulate", "balance", err)
@@ -213,7 +216,7 @@ func (s *Submitter) force(ctx context.Context, j *job, c forcedCall) (*types.Rec
 		if ctx.Err() != nil {
 			return nil, ErrClosed
 		}
-		if attempt++; attempt > maxForceAttempts || errors.Is(err, ErrInsufficientFunds) {
+		if attempt++; attempt > maxForceAttempts || errors.Is(err, ErrInsufficientFunds) || errors.Is(err, ErrFeeCap) {
 			return nil, err
 		}
 		s.log.Warn("could not force a transaction through L1, trying again", "id", j.ID, "err", err, "pause", pause)

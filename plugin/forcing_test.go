@@ -293,6 +293,15 @@ func TestF7_ForcedValueIsMintedAsFarAsItIsMissing(t *testing.T) {
 	require.ErrorIs(t, err, plugin.ErrInsufficientFunds)
 	require.ErrorContains(t, err, "on L1")
 	require.EqualValues(t, 1, l.forced("failed"))
+
+	require.NoError(t, l.l1.SetBalance(ctx, s.From(), big.NewInt(1e18)))
+	dear := l.config(1, plugin.ForceConfig{Always: true, MaxBaseFeeGwei: 0.01, MaxTipCapGwei: 0.01})
+	_, err = newSubmitter(t, l.chain, dear).Send(ctx, plugin.Request{ID: "dear", To: to})
+	require.ErrorIs(t, err, plugin.ErrFeeCap)
+	require.ErrorContains(t, err, "on L1")
+	_, err = s.Send(ctx, plugin.Request{ID: "too large", To: to, Data: make([]byte, 120_001), GasLimit: 5_000_000})
+	require.ErrorIs(t, err, plugin.ErrNotForced)
+	require.EqualValues(t, 4, l.nonce(l.l1, s.From()))
 }
 
 // Both the ordinary transaction and the deposit are mined, in either order: the call has its effect once, and its Result says so.

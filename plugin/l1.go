@@ -224,9 +224,6 @@ type forcedCall struct {
 
 // deposit makes one on L1 and returns when it is mined there.
 func (l *l1) deposit(ctx context.Context, c forcedCall) (*types.Receipt, error) {
-	if len(c.data) > maxDepositData {
-		return nil, fmt.Errorf("%w: the portal takes %d bytes of calldata, this call has %d", ErrNotForced, maxDepositData, len(c.data))
-	}
 	data, err := DepositCall(c.to, c.value, c.gas, c.data)
 	if err != nil {
 		return nil, err
@@ -248,9 +245,9 @@ func (l *l1) deposit(ctx context.Context, c forcedCall) (*types.Receipt, error) 
 		return nil, fmt.Errorf("simulate the deposit on L1: %w", l.name.hide(err))
 	}
 	gas = min(gas+gas/l1GasMargin, max(gas, MaxTxGas))
-	price, err := l.price(asking)
+	_, price, err := offer(asking, l.mgr)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("price of gas on L1: %w", l.name.hide(err))
 	}
 	cost := new(big.Int).Mul(price, new(big.Int).SetUint64(gas))
 	if cost.Add(cost, c.mint); balance.Cmp(cost) < 0 {

@@ -187,7 +187,8 @@ var (
 
 // isVerdict tells whether an error is about the call, not about a node: it is the call's Result.
 func isVerdict(err error) bool {
-	return errors.Is(err, ErrReverted) || errors.Is(err, ErrInsufficientFunds) || errors.Is(err, ErrGasCap)
+	return errors.Is(err, ErrReverted) || errors.Is(err, ErrInsufficientFunds) || errors.Is(err, ErrGasCap) || errors.Is(err, ErrFeeCap) ||
+		errors.Is(err, ErrNotForced)
 }
 
 // withinGasCap refuses what would need more gas than one transaction of ours may have.

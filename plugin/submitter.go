@@ -27,7 +27,7 @@ var TxFlagDefaults = txmgr.DefaultFlagValues{
 	NumConfirmations:          1,
 	SafeAbortNonceTooLowCount: 3,
 	FeeLimitMultiplier:        5,
-	FeeLimitThresholdGwei:     100,
+	FeeLimitThresholdGwei:     1, // below it fees rise without a limit: far above what an L2 usually takes
 	MinTipCapGwei:             0.001,
 	MinBaseFeeGwei:            0.001,
 	RebroadcastInterval:       4 * time.Second,
@@ -87,7 +87,7 @@ type Request struct {
 }
 
 // Result is what became of a Request. Err is nil when the transaction was mined with effect. Otherwise it is, or wraps,
-// ErrReverted (a *RevertError), ErrInsufficientFunds, ErrClosed, or what the transaction manager gave up with.
+// ErrReverted (a *RevertError), ErrInsufficientFunds, ErrGasCap, ErrFeeCap, ErrNotForced, ErrClosed, or what the transaction manager gave up with.
 type Result struct {
 	ID      string
 	TxHash  common.Hash    // zero when nothing was sent
@@ -209,7 +209,12 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 		cfg.Metrics = new(txmetrics.NoopTxMetrics)
 	}
 	node, _ := chain.nodes.current()
-	cfg.Tx.L1RPCURL = node.url
+	url, served, err := chain.managerURL()
+	if err != nil {
+		return nil, fmt.Errorf("transaction manager: %w", err)
+	}
+	defer served()
+	cfg.Tx.L1RPCURL = url
 	cfg.Tx.AlreadyPublishedCustomErrs = append(slices.Clone(cfg.Tx.AlreadyPublishedCustomErrs), alreadyInAnvil)
 	if cfg.Signer == nil && cfg.Tx.PrivateKey == "" && cfg.Tx.Mnemonic == "" && !cfg.Tx.SignerCLIConfig.Enabled() {
 		return nil, fmt.Errorf("%w: no key to send transactions with: give a private key, a mnemonic or a remote signer", ErrConfig)

@@ -49,10 +49,7 @@ Start here:
    op-channels devnet             keep such a chain and three sidecars running
    op-channels run --help         the sidecar itself`
 	app.ExitErrHandler = func(*cli.Context, error) {} // main prints errors, once
-	app.Commands = []*cli.Command{
-		runCommand(), channelCommand(), journalCommand(), moduleCommand(), nodeCommand(), verifyCommand(), pushFeedCommand(), ticketCommand(), devnetCommand(), demoCommand(), demoFraudCommand(),
-		loadCommand(),
-	}
+	app.Commands = []*cli.Command{runCommand(), channelCommand(), journalCommand(), moduleCommand(), nodeCommand(), verifyCommand(), pushFeedCommand(), ticketCommand(), devnetCommand(), demoCommand(), demoFraudCommand(), loadCommand()}
 	refuseLateFlags(app.Commands)
 	return app
 }

@@ -31,6 +31,7 @@ type Options struct {
 	Names     []string      // of the sidecars; empty: operator, alice, bob. The first is the operator and the World's attestor
 	Ports     bool          // 8545 for the chain and 9545, 9546, … for the sidecars' RPCs, where they are free; otherwise any
 	OpStack   bool          // the chain is op-geth with op-node and op-batcher instead of anvil
+	Inside    bool          // op-geth has the first sidecar inside; on an op-stack only
 	ChainID   uint64        // 0: 901
 	BlockTime time.Duration // in whole seconds; 0: a block per transaction, on an op-stack a second
 	Window    time.Duration // in which a published journal can be disproved, in whole seconds; 0: a minute
@@ -42,7 +43,7 @@ type Options struct {
 	Signer func(key *ecdsa.PrivateKey) (endpoint string, err error)
 	// Args are more options of a sidecar's run; nil: none.
 	Args func(name string) []string
-	// Attach says how a sidecar reaches the chain; nil: as everybody does.
+	// Attach says how a sidecar, or the verifier, reaches the chain; nil: as everybody does.
 	Attach   func(name string, chain *Chain) (Attachment, error)
 	Progress func(step string)
 }
@@ -173,6 +174,9 @@ func (o *Options) complete() (err error) {
 	if len(o.Names) > len(anvil.Keys())-1 {
 		return fmt.Errorf("%d sidecars: the chain has %d funded accounts, one deploys", len(o.Names), len(anvil.Keys()))
 	}
+	if o.Inside && !o.OpStack {
+		return errors.New("a sidecar can run inside op-geth only: ask for an op-stack")
+	}
 	if o.ChainID == 0 {
 		o.ChainID = DefaultChainID
 	}
@@ -266,18 +270,16 @@ func (d *Devnet) makeSidecars() error {
 			if err := errors.Join(s.attest(o), s.payElsewhere(o)); err != nil {
 				return err
 			}
+			if o.Inside {
+				s.moveInto(o, d.Chain.OpStack)
+			}
 		}
 		d.Sidecars = append(d.Sidecars, s)
 	}
 	for _, s := range d.Sidecars {
-		var at Attachment
-		if o.Attach != nil {
-			if at, err = o.Attach(s.Name, d.Chain); err != nil {
-				return fmt.Errorf("attach %s: %w", s.Name, err)
-			}
-		}
-		if at.L2EthRPC == "" {
-			at.L2EthRPC = d.Chain.Node.WebSocketURL()
+		at, err := d.attach(s.Name)
+		if err != nil {
+			return err
 		}
 		s.args = append(s.args,
 			flag(flags.L2EthRPC), at.L2EthRPC, flag(flags.ChainID), fmt.Sprint(o.ChainID),
@@ -296,6 +298,19 @@ func (d *Devnet) makeSidecars() error {
 		}
 	}
 	return nil
+}
+
+// attach says how a process of that name reaches the chain.
+func (d *Devnet) attach(name string) (at Attachment, err error) {
+	if d.Options.Attach != nil {
+		if at, err = d.Options.Attach(name, d.Chain); err != nil {
+			return at, fmt.Errorf("attach %s: %w", name, err)
+		}
+	}
+	if at.L2EthRPC == "" {
+		at.L2EthRPC = d.Chain.Node.WebSocketURL()
+	}
+	return at, nil
 }
 
 // The ports that people expect.
