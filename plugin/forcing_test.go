@@ -95,6 +95,7 @@ type twoLayers struct {
 
 	mu     sync.Mutex
 	paused bool // no deposits are derived
+	still  bool // no blocks are built
 	seen   map[common.Hash]bool
 }
 
@@ -123,7 +124,7 @@ func startLayers(t *testing.T) *twoLayers {
 				return
 			case <-time.After(20 * time.Millisecond):
 				l.derive()
-				_ = l.l2.Mine(context.Background(), 1) // the L2 goes on, with or without transactions
+				l.build() // the L2 goes on, with or without transactions
 			}
 		}
 	}()
@@ -135,6 +136,20 @@ func (l *twoLayers) pause(on bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.paused = on
+}
+
+func (l *twoLayers) build() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.still {
+		_ = l.l2.Mine(context.Background(), 1)
+	}
+}
+
+func (l *twoLayers) stand(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.still = on
 }
 
 // derive does what an op-node does with the portal's logs.
@@ -321,6 +336,31 @@ func TestF7_DepositByHandTakesANonce(t *testing.T) {
 	tx, _, err := l.chain.Client().TransactionByHash(ctx, r.TxHash)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, tx.Nonce())
+}
+
+// A transaction behind a gap, which a reorganisation made, is in no block either: it is made anew, and not forced.
+func TestA26_GapInTheNoncesIsNoCensorship(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	l := startLayers(t)
+	emitter := deploy(t, l.l2, emitterCode)
+	s := newSubmitter(t, l.chain, l.config(1, plugin.ForceConfig{After: 400 * time.Millisecond}))
+	first, err := s.Send(ctx, plugin.Request{ID: "first", To: emitter, Data: word(1)})
+	require.NoError(t, err)
+	l.stand(true)
+	require.NoError(t, s.Submit(plugin.Request{ID: "second", To: emitter, Data: word(2)}))
+	pooled(t, l.l2, s.From(), 1)
+	head, err := l.chain.Client().BlockNumber(ctx)
+	require.NoError(t, err)
+	require.NoError(t, l.l2.Rollback(ctx, head-first.Receipt.BlockNumber.Uint64()+1))
+	l.stand(false)
+	r := result(t, s)
+	require.NoError(t, r.Err)
+	require.Nil(t, r.Forced)
+	tx, _, err := l.chain.Client().TransactionByHash(ctx, r.TxHash)
+	require.NoError(t, err)
+	require.Zero(t, tx.Nonce())
+	require.Zero(t, l.nonce(l.l1, s.From()))
 }
 
 // L1 forgets the deposit before the L2 has derived it, or moves it to another block, which makes it another transaction of the L2.
