@@ -93,6 +93,7 @@ type Chain struct {
 	log     log.Logger
 	metrics *chainMetrics
 	oracle  oracle
+	built   builtBlocks
 
 	stop    context.CancelFunc
 	watched chan struct{} // the watch has ended

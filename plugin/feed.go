@@ -108,6 +108,7 @@ func (f *follower) run(ctx context.Context) error {
 	pause := minBackoff
 	for {
 		node, changed := f.c.nodes.current()
+		built := f.c.built.next() // before asking: what is built meanwhile is not missed
 		f.node = node
 		push.from(ctx, node)
 		more, err := f.advance(ctx)
@@ -132,10 +133,11 @@ func (f *follower) run(ctx context.Context) error {
 			wait, pause = pause, min(2*pause, f.cfg.MaxBackoff)
 		} else {
 			pause = minBackoff
+			wait = f.look(wait)
 		}
 		heads := push.heads
 		if err != nil {
-			heads = nil // a node that pushes but does not answer must not be asked at the rate of its pushes
+			heads, built = nil, nil // a node that does not answer must not be asked at the rate of pushes
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -144,6 +146,8 @@ func (f *follower) run(ctx context.Context) error {
 			return ctx.Err()
 		case <-timer.C:
 		case <-heads:
+		case <-built:
+			f.expect()
 		case <-changed:
 			pause = minBackoff
 		case err := <-push.ended():

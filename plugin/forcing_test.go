@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	opcrypto "github.com/ethereum-optimism/optimism/op-service/crypto"
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -242,6 +243,41 @@ func TestA26_WhatTheSequencerDropsGoesThroughL1(t *testing.T) {
 }
 
 // The stake comes from the L2's balance as far as that goes, and from L1 beyond.
+// The key is with a signer elsewhere: what is forced is its signature on L1 too.
+func TestF7_AKeyElsewhereSignsWhatIsForced(t *testing.T) {
+	t.Parallel()
+	l := startLayers(t)
+	cfg := l.config(4, plugin.ForceConfig{Always: true})
+	key := anvil.Keys()[4]
+	cfg.Tx.PrivateKey, cfg.From = "", crypto.PubkeyToAddress(key.PublicKey)
+	var mu sync.Mutex
+	asked := map[string]int{}
+	cfg.Signer = func(chain *big.Int) opcrypto.SignerFn {
+		signer := types.LatestSignerForChainID(chain)
+		return func(_ context.Context, from common.Address, tx *types.Transaction) (*types.Transaction, error) {
+			require.Equal(t, cfg.From, from)
+			mu.Lock()
+			asked[chain.String()]++
+			mu.Unlock()
+			return types.SignTx(tx, signer, key)
+		}
+	}
+	s, err := plugin.NewSubmitter(l.chain, cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = s.Close(context.Background()) })
+	require.Equal(t, cfg.From, s.From())
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	to := common.Address{0x77}
+	r, err := s.Send(ctx, plugin.Request{ID: "forced", To: to, Value: big.NewInt(5)})
+	require.NoError(t, err)
+	require.NotNil(t, r.Forced)
+	require.EqualValues(t, 5, l.balance(l.l2, to).Int64())
+	mu.Lock()
+	defer mu.Unlock()
+	require.Equal(t, map[string]int{"900": 1}, asked)
+}
+
 func TestF7_ForcedValueIsMintedAsFarAsItIsMissing(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

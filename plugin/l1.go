@@ -105,7 +105,8 @@ func (r *rollups) portal(ctx context.Context) (p rollupPortal, err error) {
 }
 
 // dialL1 connects and refuses an L1 that has not the portal of the L2.
-func dialL1(ctx context.Context, chain *Chain, cfg ForceConfig, keys txmgr.CLIConfig) (_ *l1, err error) {
+func dialL1(ctx context.Context, chain *Chain, sending *SubmitterConfig) (_ *l1, err error) {
+	cfg := sending.Force
 	if cfg.LostAfter == 0 {
 		cfg.LostAfter = defaultLostAfter
 	}
@@ -133,7 +134,7 @@ func dialL1(ctx context.Context, chain *Chain, cfg ForceConfig, keys txmgr.CLICo
 	if err := l.findPortal(ctx, chain); err != nil {
 		return nil, err
 	}
-	return l, l.connectManager(keys)
+	return l, l.connectManager(sending)
 }
 
 // findPortal takes the op-node's word for the portal's address; one that is configured must be the same.
@@ -164,12 +165,11 @@ func (l *l1) findPortal(ctx context.Context, chain *Chain) error {
 	return nil
 }
 
-func (l *l1) connectManager(keys txmgr.CLIConfig) error {
+func (l *l1) connectManager(sending *SubmitterConfig) error {
 	tx := txmgr.NewCLIConfig(l.cfg.L1RPC, l1TxDefaults)
-	tx.PrivateKey, tx.Mnemonic, tx.HDPath, tx.SignerCLIConfig = keys.PrivateKey, keys.Mnemonic, keys.HDPath, keys.SignerCLIConfig
-	tx.NetworkTimeout, tx.MaxBaseFeeGwei, tx.MaxTipCapGwei = keys.NetworkTimeout, l.cfg.MaxBaseFeeGwei, l.cfg.MaxTipCapGwei
+	tx.NetworkTimeout, tx.MaxBaseFeeGwei, tx.MaxTipCapGwei = sending.Tx.NetworkTimeout, l.cfg.MaxBaseFeeGwei, l.cfg.MaxTipCapGwei
 	tx.ReceiptQueryInterval, tx.AlreadyPublishedCustomErrs = l.cfg.PollInterval, []string{alreadyInAnvil}
-	cfg, err := txmgr.NewConfig(tx, l.log)
+	cfg, err := sending.manager(tx, l.log)
 	if err != nil {
 		return fmt.Errorf("transaction manager of L1: %w", l.name.hide(err))
 	}

@@ -32,6 +32,10 @@ type chainMetrics struct {
 
 	forcedDuration prometheus.Histogram
 
+	pushedHead   prometheus.Gauge
+	pushedLead   prometheus.Histogram
+	pushedMissed prometheus.Counter
+
 	endpointUp, endpointCurrent, endpointHead *prometheus.GaugeVec // by endpoint
 }
 
@@ -74,6 +78,12 @@ func newMetrics(reg prometheus.Registerer) (*chainMetrics, error) {
 		rollupUp:  prometheus.NewGaugeVec(prometheus.GaugeOpts(name("rollup_up", "1 while the op-node answers.")), []string{"endpoint"}),
 		faults: prometheus.NewCounterVec(prometheus.CounterOpts(name("endpoint_faults_total", "Faults of nodes: unreachable, wrong_chain, stalled, forged, inconsistent, unsupported.")),
 			[]string{"endpoint", "fault"}),
+		pushedHead:   prometheus.NewGauge(prometheus.GaugeOpts(name("pushed_head", "Number of the newest block that was pushed as built."))),
+		pushedMissed: prometheus.NewCounter(prometheus.CounterOpts(name("pushed_missed_total", "Pushed blocks that the execution client did not have within the time they are waited for."))),
+		pushedLead: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "pushed_lead_seconds",
+			Help: "Time from the push of a block to its delivery from the execution client, or to the push's notice if that was later.", Buckets: prometheus.ExponentialBuckets(.002, 2, 12),
+		}),
 		endpointUp:      prometheus.NewGaugeVec(prometheus.GaugeOpts(name("endpoint_up", "1 for a node without a fault.")), []string{"endpoint"}),
 		endpointCurrent: prometheus.NewGaugeVec(prometheus.GaugeOpts(name("endpoint_current", "1 for the node in use.")), []string{"endpoint"}),
 		endpointHead:    prometheus.NewGaugeVec(prometheus.GaugeOpts(name("endpoint_head", "Number of the newest block of a node.")), []string{"endpoint"}),
@@ -106,6 +116,7 @@ func newMetrics(reg prometheus.Registerer) (*chainMetrics, error) {
 		register(reg, &m.verified), register(reg, &m.outputs), register(reg, &m.stalled), register(reg, &m.headAge), register(reg, &m.failovers),
 		register(reg, &m.censored), register(reg, &m.forced), register(reg, &m.onL1), register(reg, &m.l1Fee), register(reg, &m.forcedDuration),
 		register(reg, &m.rollupUp), register(reg, &m.faults), register(reg, &m.endpointUp), register(reg, &m.endpointCurrent), register(reg, &m.endpointHead),
+		register(reg, &m.pushedHead), register(reg, &m.pushedLead), register(reg, &m.pushedMissed),
 	} {
 		if err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)

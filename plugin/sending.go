@@ -277,6 +277,7 @@ func (s *Submitter) withMargin(gas uint64) uint64 {
 
 // simulate gives the gas limit to send with.
 func (s *Submitter) simulate(j *job) (gas uint64, err error) {
+	defer j.simulated(time.Now())
 	ctx, cancel := context.WithTimeout(s.ctx, s.chain.cfg.RequestTimeout)
 	defer cancel()
 	msg := ethereum.CallMsg{From: s.From(), To: &j.To, Value: j.value(), Data: j.Data, Gas: j.GasLimit}
@@ -556,7 +557,17 @@ func (j *job) forcedResult() *Forced {
 func (j *job) setPublished() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if !j.published {
+		j.at[2] = time.Now()
+	}
 	j.published = true
+}
+
+// simulated notes a simulation that began at start and ends now.
+func (j *job) simulated(start time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.at = [3]time.Time{start, time.Now()}
 }
 
 func (j *job) restart() {

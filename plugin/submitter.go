@@ -10,10 +10,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	opcrypto "github.com/ethereum-optimism/optimism/op-service/crypto"
+	opsigner "github.com/ethereum-optimism/optimism/op-service/signer"
 	"github.com/ethereum-optimism/optimism/op-service/txmgr"
 	txmetrics "github.com/ethereum-optimism/optimism/op-service/txmgr/metrics"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/log"
 	"github.com/urfave/cli/v2"
 )
@@ -51,6 +55,9 @@ type SubmitterConfig struct {
 	// Tx is as of any op-stack service; its L1RPCURL is replaced by the chain's nodes. It names the key:
 	// PrivateKey (hex), Mnemonic and HDPath, or SignerCLIConfig for a remote signer.
 	Tx txmgr.CLIConfig
+	// Signer signs for From with a key that is elsewhere; nil: Tx names the key.
+	Signer opcrypto.SignerFactory
+	From   common.Address
 	// QueueSize bounds the requests that wait, are sent, or whose Result was not taken; 0: 256.
 	QueueSize int
 	// MaxPending bounds the transactions that are sent and not yet mined; 0: 16.
@@ -87,6 +94,8 @@ type Result struct {
 	Receipt *types.Receipt // nil when nothing was mined
 	Forced  *Forced        // nil when it was not sent through L1
 	Err     error
+	// When its last simulation began and ended, and the pool took it; zero: it did not come so far.
+	Simulating, Simulated, Published time.Time
 }
 
 var (
@@ -166,6 +175,7 @@ type job struct {
 	deposit   *Forced       // what is on L1
 	landing   common.Hash   // and its transaction on the L2
 	published bool          // the pool took one of them
+	at        [3]time.Time  // Simulating, Simulated, Published of its Result
 	fatal     error         // why trying on is useless
 }
 
@@ -201,10 +211,10 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 	node, _ := chain.nodes.current()
 	cfg.Tx.L1RPCURL = node.url
 	cfg.Tx.AlreadyPublishedCustomErrs = append(slices.Clone(cfg.Tx.AlreadyPublishedCustomErrs), alreadyInAnvil)
-	if cfg.Tx.PrivateKey == "" && cfg.Tx.Mnemonic == "" && !cfg.Tx.SignerCLIConfig.Enabled() {
+	if cfg.Signer == nil && cfg.Tx.PrivateKey == "" && cfg.Tx.Mnemonic == "" && !cfg.Tx.SignerCLIConfig.Enabled() {
 		return nil, fmt.Errorf("%w: no key to send transactions with: give a private key, a mnemonic or a remote signer", ErrConfig)
 	}
-	txCfg, err := txmgr.NewConfig(cfg.Tx, chain.log)
+	txCfg, err := cfg.manager(cfg.Tx, chain.log)
 	if err != nil {
 		return nil, fmt.Errorf("transaction manager: %w", node.hide(err))
 	}
@@ -233,7 +243,7 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 	s.from = s.mgr.From()
 	s.log = chain.log.New("from", s.from)
 	if cfg.Force.L1RPC != "" {
-		if s.l1, err = dialL1(ctx, chain, cfg.Force, cfg.Tx); err != nil {
+		if s.l1, err = dialL1(ctx, chain, &cfg); err != nil {
 			cancel()
 			return nil, err
 		}
@@ -241,6 +251,24 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 	}
 	go s.run()
 	return s, nil
+}
+
+// manager is how a transaction manager is set up that signs with our key, on whichever chain tx names.
+func (c *SubmitterConfig) manager(tx txmgr.CLIConfig, logger log.Logger) (*txmgr.Config, error) {
+	tx.PrivateKey, tx.Mnemonic, tx.HDPath, tx.SignerCLIConfig = c.Tx.PrivateKey, c.Tx.Mnemonic, c.Tx.HDPath, c.Tx.SignerCLIConfig
+	if c.Signer == nil {
+		return txmgr.NewConfig(tx, logger)
+	}
+	unused, err := crypto.GenerateKey() // it wants some key to start with
+	if err != nil {
+		return nil, err
+	}
+	tx.PrivateKey, tx.Mnemonic, tx.SignerCLIConfig = hexutil.Encode(crypto.FromECDSA(unused)), "", opsigner.CLIConfig{}
+	cfg, err := txmgr.NewConfig(tx, logger)
+	if err == nil {
+		cfg.Signer, cfg.From = c.Signer(cfg.ChainID), c.From
+	}
+	return cfg, err
 }
 
 // From is the account that sends.
@@ -325,6 +353,9 @@ func (s *Submitter) Close(ctx context.Context) error {
 // deliver ends a job. There is room: every job has held a place in the queue.
 func (s *Submitter) deliver(j *job, r Result) {
 	r.ID = j.ID
+	j.mu.Lock()
+	r.Simulating, r.Simulated, r.Published = j.at[0], j.at[1], j.at[2]
+	j.mu.Unlock()
 	result := txSuccess
 	var revert *RevertError
 	switch {

@@ -14,6 +14,7 @@ import (
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/eventstore"
 	"github.com/evmts/channels/plugin"
+	"github.com/evmts/channels/plugin/pushfeed"
 	"github.com/evmts/channels/protocols"
 )
 
@@ -45,6 +46,8 @@ type NodeInfo struct {
 	Settlement  common.Address `json:"settlement"`
 	Multiaddrs  []string       `json:"multiaddrs"`
 	Head        hexutil.Uint64 `json:"head"`
+	// PushFeed is what was pushed; nil without --push-feed.enabled.
+	PushFeed *pushfeed.Status `json:"pushFeed,omitempty"`
 }
 
 // Peer is another sidecar.
@@ -245,6 +248,7 @@ func (a *API) Submit(ctx context.Context, id common.Hash, payload hexutil.Bytes,
 		return nil, err
 	}
 	a.engine.cfg.Metrics.FinalSeconds.Observe(time.Since(start).Seconds())
+	a.engine.traces.answered(id, ans.Seq, start, len(payload))
 	return &Submitted{ans.Seq}, nil
 }
 

@@ -110,7 +110,14 @@ type TxResult struct {
 	Channel common.Hash
 	Tx      protocols.Tx
 	Mined   []MinedTx // what it took, in order; none when the chain had it already
+	Took    []TxStep  // how long, for traces
 	Err     error
+}
+
+// TxStep is a part of a transaction's way: build, simulate, send, mine. One that was not reached has no times.
+type TxStep struct {
+	Name       string
+	Start, End time.Time
 }
 
 // MinedTx is a transaction that was mined, successful or not.
@@ -293,6 +300,7 @@ func (e *Engine) submit(c *running, tx protocols.Tx) {
 		req.Settle = &Settlement{world, c.Genesis(), c.Fund().Joins(), attestation}
 	}
 	c.txs[tx] = true
+	e.traces.asked(c, tx)
 	e.cfg.Log.Info("Transaction", "channel", c.id, "kind", tx.Kind)
 	e.cfg.Chain.Submit(req)
 }
@@ -309,6 +317,7 @@ func (e *Engine) onTxResult(r TxResult) {
 	e.cfg.Metrics.Transactions.WithLabelValues(r.Tx.Kind.String(), resultWord(r.Err)).Inc()
 	if c := e.channels[r.Channel]; c != nil {
 		delete(c.txs, r.Tx)
+		e.traces.transaction(c, r)
 		for _, tx := range r.Mined {
 			info := TxInfo{Kind: r.Tx.Kind.String(), TxHash: tx.Hash, GasUsed: tx.GasUsed, Time: uint64(time.Now().Unix())}
 			if f := tx.Forced; f != nil {

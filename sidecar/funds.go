@@ -121,7 +121,7 @@ func (e *Engine) owedToWorld(c *running, o obligations, size uint64) {
 	if !ok || world.Settlement == (common.Address{}) || world.Settlement != e.cfg.Settlement {
 		return
 	}
-	if !e.cfg.Publish && e.cfg.Keys.Attestor == nil {
+	if !e.cfg.Publish && !e.cfg.Keys.Attests() {
 		return
 	}
 	switch c.Settle().Phase() {
@@ -307,7 +307,7 @@ func (t *treasurer) bond(ctx context.Context, b bondFor) (*big.Int, error) {
 	if err != nil {
 		return nil, err
 	}
-	attested := policy.Modes&adjudicator.ModeAttested != 0 && l.cfg.Keys.Attestor != nil && slices.Contains(policy.Attestors, t.engine.AttestorAddress())
+	attested := policy.Modes&adjudicator.ModeAttested != 0 && t.engine.cfg.Keys.Attests() && slices.Contains(policy.Attestors, t.engine.AttestorAddress())
 	if attested || policy.Modes&adjudicator.ModeOptimistic == 0 {
 		return new(big.Int), nil
 	}

@@ -2,6 +2,7 @@ package devnet
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"net"
@@ -36,6 +37,9 @@ type Options struct {
 	ChainOnly bool          // the sidecars get keys but are not started
 	// Modes are those that the World's policy allows; zero: attested and optimistic.
 	Modes adjudicator.Mode
+	// Signer holds the keys of the operator's owner and of the attestor, and gives where it is asked for one; nil: they are with the
+	// sidecar.
+	Signer func(key *ecdsa.PrivateKey) (endpoint string, err error)
 	// Args are more options of a sidecar's run; nil: none.
 	Args func(name string) []string
 	// Attach says how a sidecar, or the verifier, reaches the chain; nil: as everybody does.
@@ -259,7 +263,7 @@ func (d *Devnet) makeSidecars() error {
 			return err
 		}
 		if i == 0 {
-			if err := s.attest(o); err != nil {
+			if err := errors.Join(s.attest(o), s.payElsewhere(o)); err != nil {
 				return err
 			}
 		}
