@@ -440,33 +440,34 @@ func TestA12_DepositSurvivesReorganisationsOfL1(t *testing.T) {
 // A process ends while its deposit is on L1 and not on the L2. The next one waits for it, and then the call is refused by simulation.
 func TestA13_RestartWaitsForWhatIsForced(t *testing.T) {
 	t.Parallel()
-	l := startLayers(t)
-	once := deploy(t, l.l2, onceCode)
-	l.pause(true)
-	cfg := l.config(1, plugin.ForceConfig{Always: true})
-	first := newSubmitter(t, l.chain, cfg)
-	require.NoError(t, first.Submit(plugin.Request{ID: "once", To: once}))
-	require.Eventually(t, func() bool { return l.nonce(l.l1, first.From()) == 1 }, 20*time.Second, 5*time.Millisecond)
-	ended, cancel := context.WithCancel(context.Background())
-	cancel()
-	require.ErrorIs(t, first.Close(ended), context.Canceled)
-	require.ErrorIs(t, result(t, first).Err, plugin.ErrClosed)
+	for name, force := range map[string]plugin.ForceConfig{"by policy": {After: time.Hour}, "always": {Always: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := startLayers(t)
+			once := deploy(t, l.l2, onceCode)
+			l.pause(true)
+			first := newSubmitter(t, l.chain, l.config(1, plugin.ForceConfig{Always: true}))
+			require.NoError(t, first.Submit(plugin.Request{ID: "once", To: once}))
+			require.Eventually(t, func() bool { return l.nonce(l.l1, first.From()) == 1 }, 20*time.Second, 5*time.Millisecond)
+			ended, cancel := context.WithCancel(context.Background())
+			cancel()
+			require.ErrorIs(t, first.Close(ended), context.Canceled)
+			require.ErrorIs(t, result(t, first).Err, plugin.ErrClosed)
 
-	for name, cfg := range map[string]plugin.SubmitterConfig{"by policy": l.config(1, plugin.ForceConfig{After: time.Hour}), "always": cfg} {
-		s := newSubmitter(t, l.chain, cfg)
-		require.NoError(t, s.Submit(plugin.Request{ID: "again", To: once}))
-		select {
-		case r := <-s.Results():
-			require.Contains(t, name, "always", "did not wait: %v", r.Err)
-			require.ErrorIs(t, r.Err, plugin.ErrReverted)
-		case <-time.After(100 * time.Millisecond):
+			s := newSubmitter(t, l.chain, l.config(1, force))
+			require.NoError(t, s.Submit(plugin.Request{ID: "again", To: once}))
+			select {
+			case r := <-s.Results():
+				t.Fatalf("did not wait: %v", r.Err)
+			case <-time.After(100 * time.Millisecond):
+			}
 			l.pause(false)
 			r := result(t, s)
 			require.ErrorIs(t, r.Err, plugin.ErrReverted)
 			require.Zero(t, r.TxHash, "sent twice")
-		}
-		require.EqualValues(t, 1, l.nonce(l.l1, s.From()))
-		require.EqualValues(t, 1, l.nonce(l.l2, s.From()))
+			require.EqualValues(t, 1, l.nonce(l.l1, s.From()))
+			require.EqualValues(t, 1, l.nonce(l.l2, s.From()))
+		})
 	}
 }
 
