@@ -70,7 +70,7 @@ func NewLink(ctx context.Context, cfg *Config, store *eventstore.Store, logger l
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	var err error
 	if l.chain, err = plugin.Dial(ctx, plugin.Config{
-		RPC: cfg.L2EthRPC, RollupRPC: cfg.RollupRPC, ChainID: cfg.ChainID, VerifyReceipts: cfg.VerifyReceipts, CheckOutputs: cfg.CheckOutputs,
+		RPC: cfg.L2EthRPC, Local: cfg.Local, RollupRPC: cfg.RollupRPC, ChainID: cfg.ChainID, VerifyReceipts: cfg.VerifyReceipts, CheckOutputs: cfg.CheckOutputs,
 		StallTimeout: cfg.StallTimeout, PollInterval: cfg.PollInterval, Logger: logger, Registerer: registry,
 	}); err != nil {
 		return nil, err

@@ -38,6 +38,7 @@ type Options struct {
 	BlockTime   time.Duration // of the L2, in whole seconds; 0: a second
 	L1BlockTime time.Duration // in whole seconds, not less than the L2's; 0: twice the L2's
 	Port        int           // of the L2's RPC; 0: a free one
+	GethArgs    []string      // more arguments of op-geth, which has an IPC socket then
 	Progress    func(step string)
 }
 
@@ -216,13 +217,17 @@ func (s *Stack) program(name, binary string, ready func(context.Context) error, 
 
 func (s *Stack) startGeth(ctx context.Context) error {
 	port := strconv.Itoa(s.port)
-	s.Geth = s.program("op-geth", s.opts.Binaries.Geth, s.gethReady,
-		"--datadir", s.path("geth"), "--networkid", strconv.FormatUint(s.opts.ChainID, 10), "--nodiscover", "--maxpeers", "0", "--port", "0", "--ipcdisable",
+	more := s.opts.GethArgs
+	if len(more) == 0 {
+		more = []string{"--ipcdisable"}
+	}
+	s.Geth = s.program("op-geth", s.opts.Binaries.Geth, s.gethReady, append([]string{
+		"--datadir", s.path("geth"), "--networkid", strconv.FormatUint(s.opts.ChainID, 10), "--nodiscover", "--maxpeers", "0", "--port", "0",
 		"--syncmode", "full", "--gcmode", "archive", "--state.scheme=hash", "--cache", "256", "--rollup.disabletxpoolgossip=true",
 		"--http", "--http.addr", "127.0.0.1", "--http.port", port, "--http.api", "eth,net,web3,txpool,debug,admin",
 		"--ws", "--ws.addr", "127.0.0.1", "--ws.port", port, "--ws.api", "eth,net,web3,txpool,debug",
 		"--authrpc.addr", "127.0.0.1", "--authrpc.port", strconv.Itoa(s.engine), "--authrpc.jwtsecret", s.path("jwt.hex"),
-	)
+	}, more...)...)
 	return s.Geth.Start(ctx)
 }
 
@@ -305,6 +310,13 @@ func (s *Stack) URL() string { return "http://127.0.0.1:" + strconv.Itoa(s.port)
 
 // WebSocketURL is op-geth's RPC over WebSocket, with subscriptions.
 func (s *Stack) WebSocketURL() string { return "ws://127.0.0.1:" + strconv.Itoa(s.port) }
+
+// EngineURL is op-geth's authenticated endpoint over HTTP, and JWTFile the secret that it wants.
+func (s *Stack) EngineURL() string { return "http://127.0.0.1:" + strconv.Itoa(s.engine) }
+func (s *Stack) JWTFile() string   { return s.path("jwt.hex") }
+
+// IPCPath is op-geth's socket, which there is with GethArgs only: its path can be too long for the kernel.
+func (s *Stack) IPCPath() string { return s.path("geth/geth.ipc") }
 
 // NodeURL is op-node's RPC.
 func (s *Stack) NodeURL() string { return "http://127.0.0.1:" + strconv.Itoa(s.nodeRPC) }
