@@ -37,6 +37,8 @@ type Options struct {
 	ChainOnly bool          // the sidecars get keys but are not started
 	// Modes are those that the World's policy allows; zero: attested and optimistic.
 	Modes adjudicator.Mode
+	// NodeURL is where the sidecars reach the chain's node; nil: over WebSocket.
+	NodeURL func(Node) string
 	// Args are more options of a sidecar's run; nil: none.
 	Args     func(name string) []string
 	Progress func(step string)
@@ -264,9 +266,13 @@ func (d *Devnet) makeSidecars() error {
 		}
 		d.Sidecars = append(d.Sidecars, s)
 	}
+	url := d.Chain.Node.WebSocketURL()
+	if o.NodeURL != nil {
+		url = o.NodeURL(d.Chain.Node)
+	}
 	for _, s := range d.Sidecars {
 		s.args = append(s.args,
-			flag(flags.L2EthRPC), d.Chain.Node.WebSocketURL(), flag(flags.ChainID), fmt.Sprint(o.ChainID),
+			flag(flags.L2EthRPC), url, flag(flags.ChainID), fmt.Sprint(o.ChainID),
 			flag(flags.Adjudicator), d.Chain.Contracts.Adjudicator.Hex(), flag(flags.Settlement), d.Chain.Contracts.Settlement.Hex(),
 			flag(flags.Trust), "unsafe", flag(flags.PolicyWindow), fmt.Sprint(minWindow), flag(flags.Modules), filepath.Join(o.Dir, "modules"),
 			flag(flags.Stall), "1s", flag(flags.Turn), "5s", "--txmgr.receipt-query-interval", "100ms",

@@ -57,7 +57,7 @@ var deployerCode = common.FromHex("7ffffffffffffffffffffffffffffffffffffffffffff
 
 // host is a real node of op-geth, whose blocks a simulated consensus layer makes.
 type host struct {
-	t       *testing.T
+	t       testing.TB
 	stack   *node.Node
 	service *eth.Ethereum
 	beacon  *catalyst.SimulatedBeacon
@@ -87,7 +87,7 @@ func (l *lines) String() string {
 var secret = [32]byte{1, 2, 3}
 
 // newHost makes a node and starts nothing.
-func newHost(t *testing.T, dir string) *host {
+func newHost(t testing.TB, dir string) *host {
 	t.Helper()
 	h := &host{t: t, log: new(lines)}
 	secretFile := filepath.Join(t.TempDir(), "jwt.hex")
@@ -215,7 +215,7 @@ func (h *host) options(c adjudicator.Contracts, more ...string) []string {
 }
 
 // parse reads arguments as op-geth-channels does.
-func parse(t *testing.T, args ...string) (cfg Config) {
+func parse(t testing.TB, args ...string) (cfg Config) {
 	t.Helper()
 	app := &cli.App{Flags: cliapp.ProtectFlags(Flags()), Action: func(ctx *cli.Context) error {
 		require.True(t, ctx.Bool(EnabledFlag.Name))
@@ -274,7 +274,7 @@ func (h *host) ready() (code int, out sidecar.Readiness) {
 }
 
 // deployed is the chain with the contracts after a node has ended, so that another one goes on in the folder with a sidecar from its start.
-func deployed(t *testing.T) (dir string, c adjudicator.Contracts) {
+func deployed(t testing.TB) (dir string, c adjudicator.Contracts) {
 	t.Helper()
 	dir = t.TempDir()
 	h := newHost(t, dir)
