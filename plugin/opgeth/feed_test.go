@@ -141,6 +141,20 @@ func TestF7_TheFeedOutlivesItsNode(t *testing.T) {
 	f.stop()
 }
 
+// TestF7_NothingIsSafeBeforeTheNodeSaysSo: op-geth knows no safe block until op-node has named one.
+func TestF7_NothingIsSafeBeforeTheNodeSaysSo(t *testing.T) {
+	h := newHost(t, t.TempDir())
+	require.NoError(t, h.stack.Start())
+	c, err := plugin.Dial(t.Context(), plugin.Config{Local: h.local(), ChainID: chainID, Logger: h.stack.Config().Logger})
+	require.NoError(t, err)
+	defer c.Close()
+	for level, want := range map[plugin.Level]common.Hash{plugin.Unsafe: h.head().Hash(), plugin.Safe: {}, plugin.Finalized: {}} {
+		b, err := c.Head(t.Context(), level)
+		require.NoError(t, err)
+		require.Equal(t, want, b.Hash, level)
+	}
+}
+
 // TestA13_ANodeOfAnotherChainIsRefused, in this process as over RPC.
 func TestA13_ANodeOfAnotherChainIsRefused(t *testing.T) {
 	h := newHost(t, t.TempDir())
