@@ -9,7 +9,7 @@ unexport FOUNDRY_ETH_RPC_URL
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 .PHONY: prerequisites
 prerequisites:
@@ -56,7 +56,7 @@ build/.op-binaries: $(OP_VERSIONS) | prerequisites
 	@touch $@
 
 .PHONY: op-binaries
-op-binaries: build/.op-binaries ## build op-geth, op-node and op-batcher, for devnet-op and test-op
+op-binaries: build/.op-binaries ## build op-geth, op-node and op-batcher, for devnet-op, load and test-op
 
 .PHONY: op-geth-channels
 op-geth-channels: prerequisites ## build build/bin/op-geth-channels: op-geth with the sidecar inside
@@ -72,12 +72,23 @@ devnet-op: deps build op-binaries ## devnet on a real op-stack: op-geth, op-node
 test-op: deps build op-binaries op-geth-channels ## all scenarios on a real op-stack (not part of test; about fifteen minutes)
 	go test -tags opstack -timeout 40m -count 1 -p 1 ./e2e/opdevnet ./e2e
 
+.PHONY: test-op-smoke
+test-op-smoke: deps build op-binaries ## one raid on a real op-stack, from the opening to the payout (part of test)
+	go test -tags opstack -timeout 10m -count 1 -run '^TestU1_RaidFromTheOpening' ./e2e
+
+CHANNELS ?= 1000
+RAIDS ?= 100
+MINUTES ?= 10
+.PHONY: load
+load: deps build op-binaries ## CHANNELS (1000) beside a sequencer, RAIDS (100) of them played for MINUTES (10): what it costs
+	$(BIN) load --op-stack --channels $(CHANNELS) --raids $(RAIDS) --duration $(MINUTES)m --dir build/load
+
 .PHONY: module-compilers
 module-compilers: build/.npm-installed ## compilers of modules in C, Rust and Zig: installed as root, otherwise named
 	@tools/module-compilers.sh
 
 .PHONY: test
-test: deps module-compilers build lint test-contracts test-go ## all tests (about ten minutes the first time)
+test: deps module-compilers build lint test-contracts test-go test-op-smoke ## all tests (about fifteen minutes the first time)
 	@echo "all tests passed"
 
 .PHONY: test-contracts

@@ -27,6 +27,7 @@ const (
 	CodeTooLarge       Code = "too_large"
 	CodeExists         Code = "exists"
 	CodeChain          Code = "chain"    // the chain refused, or could not be reached
+	CodeSigner         Code = "signer"   // a remote signer refused, or could not be reached
 	CodeInternal       Code = "internal" // a fault of this node
 )
 

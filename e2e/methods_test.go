@@ -107,9 +107,11 @@ func TestF7_MethodsThatANodeMustServeAreDocumented(t *testing.T) {
 	var r *recorder
 	d := world(t, devnet.Options{
 		Modes: adjudicator.ModeOptimistic, Window: 3 * time.Second, BlockTime: time.Second,
-		NodeURL: func(n devnet.Node) string {
-			r = newRecorder(t, n.URL())
-			return r.URL
+		Attach: func(_ string, c *devnet.Chain) (devnet.Attachment, error) {
+			if r == nil {
+				r = newRecorder(t, c.Node.URL())
+			}
+			return devnet.Attachment{L2EthRPC: r.URL}, nil
 		},
 		Args: func(name string) []string {
 			return map[string][]string{"operator": {"--publish"}, "alice": {"--verifier"}}[name]

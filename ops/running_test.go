@@ -130,6 +130,7 @@ func play(t *testing.T) *node {
 	all := []string{
 		"--l2-eth-rpc", chain.URL(), "--rollup-rpc", startOpNode(t, chain), "--chain-id", "31337", "--adjudicator", contracts.Adjudicator.Hex(), "--settlement", contracts.Settlement.Hex(),
 		"--module", modules, "--publish", "--verifier", "--p2p.accept-unknown",
+		"--attestor.signer.endpoint", chain.URL(), "--attestor.signer.address", crypto.PubkeyToAddress(anvil.Keys()[7].PublicKey).Hex(), "--attestor.signer.tls.enabled=false",
 	}
 	a, b := start(t, anvil.Keys()[5], all...), start(t, anvil.Keys()[6], append(all, "--policy.min-window", "3600")...)
 

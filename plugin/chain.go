@@ -99,6 +99,8 @@ type Chain struct {
 	eth     *ethclient.Client
 	log     log.Logger
 	metrics *chainMetrics
+	oracle  oracle
+	built   builtBlocks
 
 	stop    context.CancelFunc
 	watched chan struct{} // the watch has ended

@@ -28,6 +28,9 @@
 // Step.Unsafe together with what it derived from the Step can stop at any time and go on from there: a reorganisation
 // that happened meanwhile is found by the hash.
 //
+// Chain.Built is a hint from elsewhere that the sequencer has made a block (package pushfeed): Follow then looks for it at once. A block
+// counts only when the execution client has it.
+//
 // # Transactions
 //
 // Submitter sends calls in the order in which they were submitted, over op-service's transaction manager, and reports

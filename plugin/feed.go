@@ -109,6 +109,7 @@ func (f *follower) run(ctx context.Context) error {
 	pause := minBackoff
 	for {
 		node, changed := f.c.nodes.current()
+		built := f.c.built.next() // before asking: what is built meanwhile is not missed
 		f.node = node
 		push.from(ctx, node)
 		more, err := f.advance(ctx)
@@ -133,10 +134,11 @@ func (f *follower) run(ctx context.Context) error {
 			wait, pause = pause, min(2*pause, f.cfg.MaxBackoff)
 		} else {
 			pause = minBackoff
+			wait = f.look(wait)
 		}
 		heads := push.heads
 		if err != nil {
-			heads = nil // a node that pushes but does not answer must not be asked at the rate of its pushes
+			heads, built = nil, nil // a node that does not answer must not be asked at the rate of pushes
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -145,6 +147,8 @@ func (f *follower) run(ctx context.Context) error {
 			return ctx.Err()
 		case <-timer.C:
 		case <-heads:
+		case <-built:
+			f.expect()
 		case <-changed:
 			pause = minBackoff
 		case err := <-push.ended():

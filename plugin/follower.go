@@ -31,6 +31,7 @@ type follower struct {
 	span        uint64    // blocks of the next range: halved when the node refuses, doubled when it does not
 	batch       uint64    // blocks of the next batch, likewise: nodes bound batches, and one request that fails spoils all
 	behindSince time.Time // since when the node has been behind the cursor
+	built       expectation
 }
 
 // advance delivers at most one Step, all of it from one node. more is true when there may be another one at once.

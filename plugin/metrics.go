@@ -25,6 +25,16 @@ type chainMetrics struct {
 	txs        *prometheus.CounterVec
 	txPending  prometheus.Gauge
 	txDuration prometheus.Histogram
+	censored   prometheus.Gauge
+	onL1       prometheus.Gauge
+	forced     *prometheus.CounterVec
+	l1Fee      prometheus.Counter
+
+	forcedDuration prometheus.Histogram
+
+	pushedHead   prometheus.Gauge
+	pushedLead   prometheus.Histogram
+	pushedMissed prometheus.Counter
 
 	endpointUp, endpointCurrent, endpointHead *prometheus.GaugeVec // by endpoint
 }
@@ -38,6 +48,15 @@ const (
 	txRefused  = "refused"  // the simulation failed, nothing was sent
 	txFailed   = "failed"   // could not be sent
 	txResent   = "resent"   // sent again with the same place in the order
+)
+
+// Results of a transaction that goes through L1, the values of the label of op_channels_chain_forced_total.
+const (
+	forcedSuccess  = "success"
+	forcedReverted = "reverted" // on the L2, without effect
+	forcedFailed   = "failed"   // L1 did not take it
+	forcedLost     = "lost"     // L1 forgot it, and it is sent again
+	forcedNeedless = "needless" // the L2 took the ordinary transaction first
 )
 
 func newMetrics(reg prometheus.Registerer) (*chainMetrics, error) {
@@ -59,6 +78,12 @@ func newMetrics(reg prometheus.Registerer) (*chainMetrics, error) {
 		rollupUp:  prometheus.NewGaugeVec(prometheus.GaugeOpts(name("rollup_up", "1 while the op-node answers.")), []string{"endpoint"}),
 		faults: prometheus.NewCounterVec(prometheus.CounterOpts(name("endpoint_faults_total", "Faults of nodes: unreachable, wrong_chain, stalled, forged, inconsistent, unsupported.")),
 			[]string{"endpoint", "fault"}),
+		pushedHead:   prometheus.NewGauge(prometheus.GaugeOpts(name("pushed_head", "Number of the newest block that was pushed as built."))),
+		pushedMissed: prometheus.NewCounter(prometheus.CounterOpts(name("pushed_missed_total", "Pushed blocks that the execution client did not have within the time they are waited for."))),
+		pushedLead: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "pushed_lead_seconds",
+			Help: "Time from the push of a block to its delivery from the execution client, or to the push's notice if that was later.", Buckets: prometheus.ExponentialBuckets(.002, 2, 12),
+		}),
 		endpointUp:      prometheus.NewGaugeVec(prometheus.GaugeOpts(name("endpoint_up", "1 for a node without a fault.")), []string{"endpoint"}),
 		endpointCurrent: prometheus.NewGaugeVec(prometheus.GaugeOpts(name("endpoint_current", "1 for the node in use.")), []string{"endpoint"}),
 		endpointHead:    prometheus.NewGaugeVec(prometheus.GaugeOpts(name("endpoint_head", "Number of the newest block of a node.")), []string{"endpoint"}),
@@ -70,6 +95,18 @@ func newMetrics(reg prometheus.Registerer) (*chainMetrics, error) {
 			Buckets: []float64{.05, .1, .25, .5, 1, 2, 4, 8, 16, 32, 64, 128, 256},
 		}),
 	}
+	m.censored = prometheus.NewGauge(prometheus.GaugeOpts(name("censored", "1 while the L2 builds blocks and leaves our transactions out.")))
+	m.forced = prometheus.NewCounterVec(prometheus.CounterOpts(name("forced_total", "Transactions sent through L1: success, reverted, failed, lost, needless.")), []string{"result"})
+	m.onL1 = prometheus.NewGauge(prometheus.GaugeOpts(name("forced_pending", "Transactions that are on L1 and that the L2 has not taken yet.")))
+	m.l1Fee = prometheus.NewCounter(prometheus.CounterOpts(name("tx_l1_fee_wei_total", "What transactions paid on the L2 for their data on L1, in wei.")))
+	m.forcedDuration = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: metricsNamespace, Subsystem: metricsSubsystem, Name: "forced_duration_seconds",
+		Help:    "Time from a deposit's block on L1 to its receipt on the L2.",
+		Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096, 16384},
+	})
+	for _, r := range []string{forcedSuccess, forcedReverted, forcedFailed, forcedLost, forcedNeedless} {
+		m.forced.WithLabelValues(r) // a rule must see 0
+	}
 	if reg == nil {
 		return m, nil
 	}
@@ -77,7 +114,9 @@ func newMetrics(reg prometheus.Registerer) (*chainMetrics, error) {
 		register(reg, &m.head), register(reg, &m.lag), register(reg, &m.logs), register(reg, &m.rewinds), register(reg, &m.rewound),
 		register(reg, &m.rpcErrors), register(reg, &m.txs), register(reg, &m.txPending), register(reg, &m.txDuration),
 		register(reg, &m.verified), register(reg, &m.outputs), register(reg, &m.stalled), register(reg, &m.headAge), register(reg, &m.failovers),
+		register(reg, &m.censored), register(reg, &m.forced), register(reg, &m.onL1), register(reg, &m.l1Fee), register(reg, &m.forcedDuration),
 		register(reg, &m.rollupUp), register(reg, &m.faults), register(reg, &m.endpointUp), register(reg, &m.endpointCurrent), register(reg, &m.endpointHead),
+		register(reg, &m.pushedHead), register(reg, &m.pushedLead), register(reg, &m.pushedMissed),
 	} {
 		if err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)

@@ -34,6 +34,8 @@ type opNode struct {
 	branch    common.Hash // the safe block's hash, when it is on another branch
 	state     common.Hash // the safe block's state root, when the two disagree
 	asked     int         // for outputs
+	l1        uint64      // chain id; 0: 900
+	portal    common.Address
 }
 
 func (o *opNode) set(change func(*opNode)) {
@@ -71,7 +73,7 @@ func (o *opNode) RollupConfig(ctx context.Context) (map[string]any, error) {
 	defer o.mu.Unlock()
 	genesis, err := o.ref(ctx, 0)
 	return map[string]any{
-		"l1_chain_id": 900, "l2_chain_id": new(big.Int).SetUint64(o.chainID), "block_time": 1,
+		"l1_chain_id": max(o.l1, 900), "deposit_contract_address": o.portal, "l2_chain_id": new(big.Int).SetUint64(o.chainID), "block_time": 1,
 		"genesis": map[string]any{"l1": eth.BlockID{Number: 5}, "l2": eth.BlockID{Hash: genesis.Hash}, "l2_time": genesis.Time},
 	}, err
 }

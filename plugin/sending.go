@@ -46,6 +46,8 @@ func (s *Submitter) run() {
 	f := &flight{}
 	pause := minBackoff
 	var retry <-chan time.Time // set while the node does not answer
+	inclusion, stop := s.inclusionTick()
+	defer stop()
 	for {
 		if f.failed && len(f.jobs) == 0 {
 			s.requeue(f.again)
@@ -55,6 +57,10 @@ func (s *Submitter) run() {
 		if closing && len(f.jobs) == 0 {
 			s.refuseWaiting()
 			return
+		}
+		if j == nil && len(f.jobs) == 0 { // the next one is tried in the ordinary way
+			s.inclusion.reset()
+			s.censored = false
 		}
 		ready := j != nil && !closing && retry == nil && f.open(s.cfg.MaxPending)
 		if ready {
@@ -74,6 +80,8 @@ func (s *Submitter) run() {
 		case a := <-answers:
 			s.answered(f, a)
 		case <-s.wake:
+		case <-inclusion:
+			s.checkInclusion(f)
 		case <-retry:
 			retry = nil
 		case <-s.ctx.Done():
@@ -127,10 +135,27 @@ func (s *Submitter) send(f *flight, j *job, answers chan<- sent) (early bool, er
 			return false, err
 		}
 	}
+	if receipt := s.minedMeanwhile(j); receipt != nil { // since it was given up: its call would be refused for its own effect
+		s.dropHead()
+		s.included()
+		s.deliver(j, s.receiptResult(j, receipt))
+		return false, nil
+	}
+	if s.forces() {
+		if len(f.jobs) > 0 {
+			return true, errAlone
+		}
+		return false, s.startForced(f, j, answers)
+	}
 	gas, err := s.simulate(j)
-	var revert *RevertError
+	if err == nil {
+		err = s.withinGasCap(gas)
+	}
+	if err == nil {
+		err = s.affordable(j, gas)
+	}
 	switch {
-	case errors.As(err, &revert), errors.Is(err, ErrInsufficientFunds):
+	case isVerdict(err):
 		if len(f.jobs) > 0 {
 			return true, err
 		}
@@ -142,6 +167,7 @@ func (s *Submitter) send(f *flight, j *job, answers chan<- sent) (early bool, er
 	}
 	s.dropHead()
 	f.jobs = append(f.jobs, j)
+	j.forced = false
 	answer := make(chan txmgr.SendResponse, 1)
 	// The manager gives the transaction its nonce before this returns.
 	ctx, abort := context.WithCancel(context.WithValue(s.ctx, jobKey{}, j))
@@ -154,7 +180,24 @@ func (s *Submitter) send(f *flight, j *job, answers chan<- sent) (early bool, er
 	return false, nil
 }
 
-var errPoolBusy = errors.New("transactions of a previous process are in the pool")
+var (
+	errPoolBusy = errors.New("transactions of a previous process are in the pool")
+	errAlone    = errors.New("a deposit waits for everything before it")
+)
+
+// isVerdict tells whether an error is about the call, not about a node: it is the call's Result.
+func isVerdict(err error) bool {
+	return errors.Is(err, ErrReverted) || errors.Is(err, ErrInsufficientFunds) || errors.Is(err, ErrGasCap) || errors.Is(err, ErrFeeCap) ||
+		errors.Is(err, ErrNotForced)
+}
+
+// withinGasCap refuses what would need more gas than one transaction of ours may have.
+func (s *Submitter) withinGasCap(gas uint64) error {
+	if gas <= s.cfg.GasCap {
+		return nil
+	}
+	return fmt.Errorf("%d gas, at most %d: %w", gas, s.cfg.GasCap, ErrGasCap)
+}
 
 // waitForPool makes sure that simulation sees what a previous process of this account has sent.
 func (s *Submitter) waitForPool() error {
@@ -177,12 +220,19 @@ func (s *Submitter) waitForPool() error {
 		}
 		s.log.Warn("transactions of a previous process are not mined, replacing them", "count", pending-mined)
 	}
+	if s.l1 != nil {
+		if err := s.waitForDeposits(); err != nil {
+			return err
+		}
+	}
 	s.poolClear = true
 	return nil
 }
 
-func (s *Submitter) sentNonce(n uint64) {
-	for {
+// leaves notes a transaction that is about to be sent.
+func (s *Submitter) leaves(tx *types.Transaction) {
+	s.inclusion.leaves(tx)
+	for n := tx.Nonce(); ; {
 		next := s.nextNonce.Load()
 		if n < next || s.nextNonce.CompareAndSwap(next, n+1) {
 			return
@@ -220,8 +270,14 @@ func (s *Submitter) closeGap() error {
 // gasMargin is added to an estimate, as the state may be another when the transaction is mined.
 const gasMargin = 5 // a fifth
 
+// withMargin keeps below the cap: what needs nearly as much as a transaction may have, as a proof may, is sent with that.
+func (s *Submitter) withMargin(gas uint64) uint64 {
+	return min(gas+gas/gasMargin, max(gas, s.cfg.GasCap))
+}
+
 // simulate gives the gas limit to send with.
 func (s *Submitter) simulate(j *job) (gas uint64, err error) {
+	defer j.simulated(time.Now())
 	ctx, cancel := context.WithTimeout(s.ctx, s.chain.cfg.RequestTimeout)
 	defer cancel()
 	msg := ethereum.CallMsg{From: s.From(), To: &j.To, Value: j.value(), Data: j.Data, Gas: j.GasLimit}
@@ -230,18 +286,23 @@ func (s *Submitter) simulate(j *job) (gas uint64, err error) {
 		gas = j.GasLimit
 	} else {
 		gas, err = s.chain.eth.EstimateGas(ctx, msg)
-		gas += gas / gasMargin
+		gas = s.withMargin(gas)
 	}
+	return gas, s.simulated(err)
+}
+
+// simulated tells what an error of a simulation means.
+func (s *Submitter) simulated(err error) error {
 	if err == nil {
-		return gas, nil
+		return nil
 	}
 	if revert, ok := asRevert(err, s.cfg.DecodeRevert); ok {
-		return 0, revert
+		return revert
 	}
 	if isInsufficientFunds(err) {
-		return 0, fmt.Errorf("%s: %w: %w", s.From(), ErrInsufficientFunds, err)
+		return fmt.Errorf("%s: %w: %w", s.From(), ErrInsufficientFunds, err)
 	}
-	return 0, s.chain.failed("simulate", "simulation", err)
+	return s.chain.failed("simulate", "simulation", err)
 }
 
 func (j *job) value() *big.Int {
@@ -255,16 +316,24 @@ func (j *job) value() *big.Int {
 func (s *Submitter) answered(f *flight, a sent) {
 	i := slices.Index(f.jobs, a.job)
 	f.jobs = slices.Delete(f.jobs, i, i+1)
+	if a.job.forced {
+		s.forcedAnswer(a.job, a)
+		return
+	}
 	if a.Err == nil {
+		s.included()
 		s.deliver(a.job, s.receiptResult(a.job, a.Receipt))
 		return
 	}
 	f.failed = true
 	if receipt := s.minedMeanwhile(a.job); receipt != nil {
+		s.included()
 		s.deliver(a.job, s.receiptResult(a.job, receipt))
 		return
 	}
-	a.job.attempts++
+	if !s.patient() {
+		a.job.attempts++
+	}
 	if s.ctx.Err() != nil {
 		s.deliver(a.job, Result{TxHash: a.job.lastHash(), Err: fmt.Errorf("request %s: %w", a.job.ID, ErrClosed)})
 		return
@@ -277,7 +346,7 @@ func (s *Submitter) answered(f *flight, a sent) {
 		s.deliver(a.job, Result{TxHash: a.job.lastHash(), Err: fmt.Errorf("request %s: gave up after %d attempts: %w", a.job.ID, a.job.attempts, a.Err)})
 		return
 	}
-	s.log.Warn("sending a transaction again", "id", a.job.ID, "err", a.Err)
+	s.log.Warn("sending a transaction again", "id", a.job.ID, "forced", s.censored, "err", a.Err)
 	s.chain.metrics.txs.WithLabelValues(txResent).Inc()
 	a.job.restart()
 	f.again = append(f.again, a.job)
@@ -308,6 +377,17 @@ func (s *Submitter) minedMeanwhile(j *job) *types.Receipt {
 		}
 	}
 	return nil
+}
+
+// patient tells whether a job is kept that the transaction manager gave up: it will be forced, or it is too early to tell.
+func (s *Submitter) patient() bool {
+	if s.l1 == nil {
+		return false
+	}
+	s.inclusion.mu.Lock()
+	since := s.inclusion.since
+	s.inclusion.mu.Unlock()
+	return s.censored || (s.cfg.Force.After > 0 && !since.IsZero() && time.Since(since) < 2*s.cfg.Force.After)
 }
 
 // receiptResult tells whether a mined transaction had its effect, and if not, why: the call is repeated on the state
@@ -342,6 +422,12 @@ func (j *job) allHashes() []common.Hash {
 }
 
 func (j *job) lastHash() common.Hash {
+	j.mu.Lock()
+	landing := j.landing
+	j.mu.Unlock()
+	if landing != (common.Hash{}) {
+		return landing
+	}
 	if h := j.allHashes(); len(h) > 0 {
 		return h[len(h)-1]
 	}
@@ -355,8 +441,9 @@ type jobKey struct{}
 type recordingBackend struct {
 	txmgr.ETHBackend
 	timeout   time.Duration
-	published func()       // called when the pool took a job's transaction
-	nonce     func(uint64) // called with that of every transaction that leaves
+	gasCap    uint64
+	published func()                   // called when the pool took a job's transaction
+	leaves    func(*types.Transaction) // called with every transaction that leaves
 }
 
 // Close leaves the connection open: it outlives the manager.
@@ -368,6 +455,15 @@ func (b *recordingBackend) CallContract(context.Context, ethereum.CallMsg, *big.
 	return nil, nil
 }
 
+// EstimateGas answers when a fee is bumped: the gas limit may rise with it, up to the cap.
+func (b *recordingBackend) EstimateGas(ctx context.Context, msg ethereum.CallMsg) (uint64, error) {
+	gas, err := b.ETHBackend.EstimateGas(ctx, msg)
+	if err == nil && gas > b.gasCap {
+		return 0, fmt.Errorf("%d gas, at most %d: %w", gas, b.gasCap, ErrGasCap)
+	}
+	return gas, err
+}
+
 // maxHashes bounds the fee bumps that are remembered per job.
 const maxHashes = 64
 
@@ -376,9 +472,9 @@ const maxHashes = 64
 func (b *recordingBackend) SendTransaction(ctx context.Context, tx *types.Transaction) error {
 	j, isJob := ctx.Value(jobKey{}).(*job)
 	if isJob {
-		j.sending(tx.Hash())
+		j.sending(tx)
 	}
-	b.nonce(tx.Nonce())
+	b.leaves(tx)
 	answered, cancel := context.WithTimeout(context.WithoutCancel(ctx), b.timeout)
 	defer cancel()
 	err := b.ETHBackend.SendTransaction(answered, tx)
@@ -404,19 +500,74 @@ func isKnown(err error) bool {
 	return strings.Contains(text, txpool.ErrAlreadyKnown.Error()) || strings.Contains(text, alreadyInAnvil)
 }
 
-func (j *job) sending(hash common.Hash) {
+func (j *job) sending(tx *types.Transaction) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if !slices.Contains(j.hashes, hash) {
-		j.hashes = append(j.hashes, hash)
-		j.hashes = slices.Delete(j.hashes, 0, max(0, len(j.hashes)-maxHashes))
+	nonce := tx.Nonce()
+	j.nonce = &nonce
+	j.hashes = remember(j.hashes, tx.Hash())
+}
+
+// sendingL1 is sending for a transaction on L1.
+func (j *job) sendingL1(hash common.Hash) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.l1 = remember(j.l1, hash)
+}
+
+func remember(hashes []common.Hash, hash common.Hash) []common.Hash {
+	if slices.Contains(hashes, hash) {
+		return hashes
 	}
+	hashes = append(hashes, hash)
+	return slices.Delete(hashes, 0, max(0, len(hashes)-maxHashes))
+}
+
+func (j *job) lastNonce() (nonce uint64, sent bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.nonce == nil {
+		return 0, false
+	}
+	return *j.nonce, true
+}
+
+func (j *job) l1Hashes() []common.Hash {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.l1)
+}
+
+func (j *job) forcedBy(on *types.Receipt, tx common.Hash) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	fee := new(big.Int)
+	if on.EffectiveGasPrice != nil {
+		fee.Mul(on.EffectiveGasPrice, new(big.Int).SetUint64(on.GasUsed))
+	}
+	j.deposit, j.landing = &Forced{L1Tx: on.TxHash, L1Gas: on.GasUsed, L1Fee: fee}, tx
+}
+
+func (j *job) forcedResult() *Forced {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.deposit
 }
 
 func (j *job) setPublished() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if !j.published {
+		j.at[2] = time.Now()
+	}
 	j.published = true
+}
+
+// simulated notes a simulation that began at start and ends now.
+func (j *job) simulated(start time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.at = [3]time.Time{start, time.Now()}
 }
 
 func (j *job) restart() {

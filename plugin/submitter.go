@@ -10,10 +10,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	opcrypto "github.com/ethereum-optimism/optimism/op-service/crypto"
+	opsigner "github.com/ethereum-optimism/optimism/op-service/signer"
 	"github.com/ethereum-optimism/optimism/op-service/txmgr"
 	txmetrics "github.com/ethereum-optimism/optimism/op-service/txmgr/metrics"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core/types"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/log"
 	"github.com/urfave/cli/v2"
 )
@@ -23,7 +27,7 @@ var TxFlagDefaults = txmgr.DefaultFlagValues{
 	NumConfirmations:          1,
 	SafeAbortNonceTooLowCount: 3,
 	FeeLimitMultiplier:        5,
-	FeeLimitThresholdGwei:     100,
+	FeeLimitThresholdGwei:     1, // below it fees rise without a limit: far above what an L2 usually takes
 	MinTipCapGwei:             0.001,
 	MinBaseFeeGwei:            0.001,
 	RebroadcastInterval:       4 * time.Second,
@@ -51,6 +55,9 @@ type SubmitterConfig struct {
 	// Tx is as of any op-stack service; its L1RPCURL is replaced by the chain's nodes. It names the key:
 	// PrivateKey (hex), Mnemonic and HDPath, or SignerCLIConfig for a remote signer.
 	Tx txmgr.CLIConfig
+	// Signer signs for From with a key that is elsewhere; nil: Tx names the key.
+	Signer opcrypto.SignerFactory
+	From   common.Address
 	// QueueSize bounds the requests that wait, are sent, or whose Result was not taken; 0: 256.
 	QueueSize int
 	// MaxPending bounds the transactions that are sent and not yet mined; 0: 16.
@@ -64,6 +71,10 @@ type SubmitterConfig struct {
 	DecodeRevert func(data []byte) (reason string, ok bool)
 	// Metrics of the transaction manager; nil: none.
 	Metrics txmetrics.TxMetricer
+	// Force says when a transaction goes through L1.
+	Force ForceConfig
+	// GasCap is the highest gas limit of one transaction; 0: MaxTxGas.
+	GasCap uint64
 }
 
 // Request is one call to send.
@@ -76,12 +87,15 @@ type Request struct {
 }
 
 // Result is what became of a Request. Err is nil when the transaction was mined with effect. Otherwise it is, or wraps,
-// ErrReverted (a *RevertError), ErrInsufficientFunds, ErrClosed, or what the transaction manager gave up with.
+// ErrReverted (a *RevertError), ErrInsufficientFunds, ErrGasCap, ErrFeeCap, ErrNotForced, ErrClosed, or what the transaction manager gave up with.
 type Result struct {
 	ID      string
 	TxHash  common.Hash    // zero when nothing was sent
 	Receipt *types.Receipt // nil when nothing was mined
+	Forced  *Forced        // nil when it was not sent through L1
 	Err     error
+	// When its last simulation began and ended, and the pool took it; zero: it did not come so far.
+	Simulating, Simulated, Published time.Time
 }
 
 var (
@@ -95,6 +109,9 @@ var (
 	ErrInsufficientFunds = errors.New("the account that sends transactions cannot pay for this one: send it some of the chain's coin")
 )
 
+// ErrGasCap means that a call needs more gas than one transaction of ours may have.
+var ErrGasCap = errors.New("the call needs more gas than --tx.gas-cap allows: raise it if the chain takes that much, or make the call smaller")
+
 // Submitter sends calls from one account, in the order of Submit: their nonces follow that order. Its methods never wait
 // for the chain.
 //
@@ -102,9 +119,14 @@ var (
 // while earlier calls are pending, it may only be early: it is repeated when they are mined, so that an approve and the
 // deposit that needs it can be submitted together.
 //
+// With an L1 (ForceConfig) calls are sent as deposits there, one at a time: all of them, or when the L2 builds blocks and leaves ours out.
+// Then the ordinary transaction and the deposit may both be mined. Whichever is first has the effect: a deposit takes the account's next
+// nonce on the L2, so that the ordinary one is invalid afterwards; and the other way round the deposit reverts, because calls have their
+// effect once. Calls that do not (buying a ticket, a plain transfer) must not be given to a Submitter that forces by policy.
+//
 // What is under way when the process ends is not remembered, but may be mined. The next Submitter of the account waits for that
-// before it sends, so that a call that has its effect once, as every call of the protocol does, is refused by simulation
-// when it is submitted again.
+// before it sends, on the L2 and on L1, so that a call that has its effect once, as every call of the protocol does, is refused by
+// simulation when it is submitted again.
 type Submitter struct {
 	chain   *Chain
 	cfg     SubmitterConfig
@@ -122,6 +144,10 @@ type Submitter struct {
 	mgr        *txmgr.SimpleTxManager
 	newManager func() (*txmgr.SimpleTxManager, error)
 	poolClear  bool // nothing of a previous process is in the pool
+	censored   bool // the sequencer leaves our transactions out
+
+	l1        *l1 // nil: nothing is forced
+	inclusion inclusion
 
 	nextNonce atomic.Uint64 // behind the highest that was sent
 
@@ -140,10 +166,16 @@ type job struct {
 	attempts int
 	answer   chan<- Result // nil: Results
 	abort    context.CancelFunc
+	forced   bool // through L1
 
 	mu        sync.Mutex
 	hashes    []common.Hash // of every transaction that was signed for it
+	nonce     *uint64       // of the last one
+	l1        []common.Hash // of those on L1
+	deposit   *Forced       // what is on L1
+	landing   common.Hash   // and its transaction on the L2
 	published bool          // the pool took one of them
+	at        [3]time.Time  // Simulating, Simulated, Published of its Result
 	fatal     error         // why trying on is useless
 }
 
@@ -164,6 +196,12 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 	if cfg.PoolTimeout == 0 {
 		cfg.PoolTimeout = cfg.Tx.ResubmissionTimeout
 	}
+	if cfg.GasCap == 0 {
+		cfg.GasCap = MaxTxGas
+	}
+	if err := cfg.Force.Check(); err != nil {
+		return nil, err
+	}
 	if cfg.QueueSize < 1 || cfg.MaxPending < 1 || cfg.MaxAttempts < 1 {
 		return nil, fmt.Errorf("%w: queue of %d, %d pending, %d attempts", ErrConfig, cfg.QueueSize, cfg.MaxPending, cfg.MaxAttempts)
 	}
@@ -178,10 +216,10 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 	defer served()
 	cfg.Tx.L1RPCURL = url
 	cfg.Tx.AlreadyPublishedCustomErrs = append(slices.Clone(cfg.Tx.AlreadyPublishedCustomErrs), alreadyInAnvil)
-	if cfg.Tx.PrivateKey == "" && cfg.Tx.Mnemonic == "" && !cfg.Tx.SignerCLIConfig.Enabled() {
+	if cfg.Signer == nil && cfg.Tx.PrivateKey == "" && cfg.Tx.Mnemonic == "" && !cfg.Tx.SignerCLIConfig.Enabled() {
 		return nil, fmt.Errorf("%w: no key to send transactions with: give a private key, a mnemonic or a remote signer", ErrConfig)
 	}
-	txCfg, err := txmgr.NewConfig(cfg.Tx, chain.log)
+	txCfg, err := cfg.manager(cfg.Tx, chain.log)
 	if err != nil {
 		return nil, fmt.Errorf("transaction manager: %w", node.hide(err))
 	}
@@ -195,7 +233,7 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 		done: make(chan struct{}), ids: make(map[string]bool), started: time.Now(),
 	}
 	txCfg.Backend.Close() // it is of one node
-	txCfg.Backend = &recordingBackend{chain.eth, chain.cfg.RequestTimeout, s.signal, s.sentNonce}
+	txCfg.Backend = &recordingBackend{chain.eth, chain.cfg.RequestTimeout, s.cfg.GasCap, s.signal, s.leaves}
 	s.newManager = func() (*txmgr.SimpleTxManager, error) {
 		m, err := txmgr.NewSimpleTxManagerFromConfig("op-channels", chain.log, cfg.Metrics, txCfg)
 		if err != nil {
@@ -209,8 +247,33 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 	}
 	s.from = s.mgr.From()
 	s.log = chain.log.New("from", s.from)
+	if cfg.Force.L1RPC != "" {
+		if s.l1, err = dialL1(ctx, chain, &cfg); err != nil {
+			cancel()
+			return nil, err
+		}
+		s.log.Info("transactions can be forced through L1", "l1", s.l1.chainID, "portal", s.l1.portal, "always", cfg.Force.Always, "after", cfg.Force.After)
+	}
 	go s.run()
 	return s, nil
+}
+
+// manager is how a transaction manager is set up that signs with our key, on whichever chain tx names.
+func (c *SubmitterConfig) manager(tx txmgr.CLIConfig, logger log.Logger) (*txmgr.Config, error) {
+	tx.PrivateKey, tx.Mnemonic, tx.HDPath, tx.SignerCLIConfig = c.Tx.PrivateKey, c.Tx.Mnemonic, c.Tx.HDPath, c.Tx.SignerCLIConfig
+	if c.Signer == nil {
+		return txmgr.NewConfig(tx, logger)
+	}
+	unused, err := crypto.GenerateKey() // it wants some key to start with
+	if err != nil {
+		return nil, err
+	}
+	tx.PrivateKey, tx.Mnemonic, tx.SignerCLIConfig = hexutil.Encode(crypto.FromECDSA(unused)), "", opsigner.CLIConfig{}
+	cfg, err := txmgr.NewConfig(tx, logger)
+	if err == nil {
+		cfg.Signer, cfg.From = c.Signer(cfg.ChainID), c.From
+	}
+	return cfg, err
 }
 
 // From is the account that sends.
@@ -275,7 +338,12 @@ func (s *Submitter) Close(ctx context.Context) error {
 	s.closing = true
 	s.signal()
 	s.mu.Unlock()
-	defer func() { s.mgr.Close() }()
+	defer func() {
+		s.mgr.Close()
+		if s.l1 != nil {
+			s.l1.close()
+		}
+	}()
 	defer s.cancel()
 	select {
 	case <-s.done:
@@ -290,12 +358,15 @@ func (s *Submitter) Close(ctx context.Context) error {
 // deliver ends a job. There is room: every job has held a place in the queue.
 func (s *Submitter) deliver(j *job, r Result) {
 	r.ID = j.ID
+	j.mu.Lock()
+	r.Simulating, r.Simulated, r.Published = j.at[0], j.at[1], j.at[2]
+	j.mu.Unlock()
 	result := txSuccess
 	var revert *RevertError
 	switch {
 	case r.Err == nil:
 		s.chain.metrics.txDuration.Observe(time.Since(j.since).Seconds())
-		s.log.Info("transaction mined", "id", j.ID, "tx", r.TxHash, "block", r.Receipt.BlockNumber, "gas", r.Receipt.GasUsed)
+		s.log.Info("transaction mined", "id", j.ID, "tx", r.TxHash, "block", r.Receipt.BlockNumber, "gas", r.Receipt.GasUsed, "forced", r.Forced != nil)
 	case errors.As(r.Err, &revert) && revert.Mined:
 		result = txReverted
 	case r.TxHash == common.Hash{}:
@@ -305,6 +376,10 @@ func (s *Submitter) deliver(j *job, r Result) {
 	}
 	if r.Err != nil {
 		s.log.Warn("transaction without effect", "id", j.ID, "tx", r.TxHash, "err", r.Err)
+	}
+	if r.Receipt != nil && r.Receipt.L1Fee != nil {
+		fee, _ := new(big.Float).SetInt(r.Receipt.L1Fee).Float64()
+		s.chain.metrics.l1Fee.Add(fee)
 	}
 	s.chain.metrics.txs.WithLabelValues(result).Inc()
 	s.chain.metrics.txPending.Dec()

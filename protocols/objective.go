@@ -57,6 +57,14 @@ type Signed struct {
 	Signature channel.Signature
 }
 
+// Unsigned says that there is no signature that Sign asked for: the key is elsewhere and cannot be used for now. Nothing was
+// sent. Objectives that sign with such keys ask again after a while.
+type Unsigned struct {
+	Message channel.Message
+	Code    channel.Code
+	Err     string
+}
+
 // Tick is the passing of time, in UNIX seconds.
 type Tick struct{ Now uint64 }
 
@@ -150,6 +158,7 @@ func (AskAuthor) ask()  {}
 func (Received) input()  {}
 func (Connected) input() {}
 func (Signed) input()    {}
+func (Unsigned) input()  {}
 func (Tick) input()      {}
 func (Flush) input()     {}
 func (Hold) input()      {}
@@ -215,7 +224,8 @@ const (
 	AttestorKey
 )
 
-// Sign asks for a signature; the result comes back as Signed.
+// Sign asks for a signature; the result comes back as Signed, or as Unsigned. That of the session key comes at once; that of another
+// key may come at any time later, or, when the process ends before, never.
 type Sign struct {
 	Message channel.Message
 	Key     Key
@@ -358,6 +368,12 @@ func (RecordPending) record()   {}
 func (RecordPlaced) record()    {}
 func (RecordClose) record()     {}
 func (RecordObjective) record() {}
+
+// Patience is after how many seconds a signature is asked for again that could not be had so many times before.
+func Patience(stall uint64, before uint64) uint64 {
+	const doublings = 6
+	return stall << min(before, doublings)
+}
 
 // ToOthers is one Send per participant other than me.
 func ToOthers(n, me uint8, body Body) []Action {

@@ -14,6 +14,7 @@ import (
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/eventstore"
 	"github.com/evmts/channels/plugin"
+	"github.com/evmts/channels/plugin/pushfeed"
 	"github.com/evmts/channels/protocols"
 )
 
@@ -59,6 +60,8 @@ type NodeInfo struct {
 	Settlement  common.Address `json:"settlement"`
 	Multiaddrs  []string       `json:"multiaddrs"`
 	Head        hexutil.Uint64 `json:"head"`
+	// PushFeed is what was pushed; nil without --push-feed.enabled.
+	PushFeed *pushfeed.Status `json:"pushFeed,omitempty"`
 }
 
 // Peer is another sidecar.
@@ -88,6 +91,9 @@ type TxInfo struct {
 	TxHash  common.Hash `json:"txHash"`
 	GasUsed uint64      `json:"gasUsed"`
 	Time    uint64      `json:"time"`
+	// Of a transaction that was forced through L1: the deposit there, and its gas with what the portal burnt.
+	L1TxHash  *common.Hash `json:"l1TxHash,omitempty"`
+	L1GasUsed uint64       `json:"l1GasUsed,omitempty"`
 }
 
 // FactInfo is what the chain says about a channel.
@@ -255,15 +261,16 @@ func (a *API) Submit(ctx context.Context, id common.Hash, payload hexutil.Bytes,
 		ask.NotAfter, ask.Nonce = opts.NotAfter, opts.Nonce
 	}
 	start := time.Now()
-	var metrics *Metrics
+	var engine *Engine
 	ans, err := a.request(ctx, func(e *Engine, ch chan<- Answer) {
-		metrics = e.cfg.Metrics
+		engine = e
 		e.ask(id, ask, ch)
 	})
 	if err != nil {
 		return nil, err
 	}
-	metrics.FinalSeconds.Observe(time.Since(start).Seconds())
+	engine.cfg.Metrics.FinalSeconds.Observe(time.Since(start).Seconds())
+	engine.traces.answered(id, ans.Seq, start, len(payload))
 	return &Submitted{ans.Seq}, nil
 }
 

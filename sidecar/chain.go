@@ -10,6 +10,7 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/eventstore"
+	"github.com/evmts/channels/plugin"
 	"github.com/evmts/channels/protocols"
 )
 
@@ -109,13 +110,21 @@ type TxResult struct {
 	Channel common.Hash
 	Tx      protocols.Tx
 	Mined   []MinedTx // what it took, in order; none when the chain had it already
+	Took    []TxStep  // how long, for traces
 	Err     error
+}
+
+// TxStep is a part of a transaction's way: build, simulate, send, mine. One that was not reached has no times.
+type TxStep struct {
+	Name       string
+	Start, End time.Time
 }
 
 // MinedTx is a transaction that was mined, successful or not.
 type MinedTx struct {
 	Hash    common.Hash
 	GasUsed uint64
+	Forced  *plugin.Forced // nil: it was not sent through L1
 }
 
 // chainState is the loop's picture of the chain.
@@ -291,6 +300,7 @@ func (e *Engine) submit(c *running, tx protocols.Tx) {
 		req.Settle = &Settlement{world, c.Genesis(), c.Fund().Joins(), attestation}
 	}
 	c.txs[tx] = true
+	e.traces.asked(c, tx)
 	e.cfg.Log.Info("Transaction", "channel", c.id, "kind", tx.Kind)
 	e.cfg.Chain.Submit(req)
 }
@@ -302,13 +312,18 @@ func (e *Engine) onTxResult(r TxResult) {
 		e.cfg.Log.Warn("Transaction failed", "channel", r.Channel, "kind", r.Tx.Kind, "err", r.Err)
 	}
 	for _, tx := range r.Mined {
-		e.cfg.Log.Info("Transaction mined", "channel", r.Channel, "kind", r.Tx.Kind, "tx", tx.Hash, "gas", tx.GasUsed)
+		e.cfg.Log.Info("Transaction mined", "channel", r.Channel, "kind", r.Tx.Kind, "tx", tx.Hash, "gas", tx.GasUsed, "forced", tx.Forced != nil)
 	}
 	e.cfg.Metrics.Transactions.WithLabelValues(r.Tx.Kind.String(), resultWord(r.Err)).Inc()
 	if c := e.channels[r.Channel]; c != nil {
 		delete(c.txs, r.Tx)
+		e.traces.transaction(c, r)
 		for _, tx := range r.Mined {
-			c.gas = append(c.gas, TxInfo{r.Tx.Kind.String(), tx.Hash, tx.GasUsed, uint64(time.Now().Unix())})
+			info := TxInfo{Kind: r.Tx.Kind.String(), TxHash: tx.Hash, GasUsed: tx.GasUsed, Time: uint64(time.Now().Unix())}
+			if f := tx.Forced; f != nil {
+				info.L1TxHash, info.L1GasUsed = &f.L1Tx, f.L1Gas
+			}
+			c.gas = append(c.gas, info)
 		}
 	}
 	e.crank(r.Channel, out)

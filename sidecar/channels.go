@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/eventstore"
 	"github.com/evmts/channels/protocols"
@@ -317,16 +316,11 @@ func (e *Engine) SessionAddress() common.Address { return e.session }
 func (e *Engine) OwnerAddress() common.Address   { return e.owner }
 
 // AttestorAddress is zero for a node that attests for no World.
-func (e *Engine) AttestorAddress() common.Address {
-	if e.cfg.Keys.Attestor == nil {
-		return common.Address{}
-	}
-	return crypto.PubkeyToAddress(e.cfg.Keys.Attestor.PublicKey)
-}
+func (e *Engine) AttestorAddress() common.Address { return e.cfg.Keys.AttestorAddress() }
 
 // attests tells whether this node attests for a World of its settlement.
 func (e *Engine) attests(world common.Address) bool {
-	return e.cfg.Keys.Attestor != nil && (len(e.cfg.AttestWorlds) == 0 || slices.Contains(e.cfg.AttestWorlds, world))
+	return e.cfg.Keys.Attests() && (len(e.cfg.AttestWorlds) == 0 || slices.Contains(e.cfg.AttestWorlds, world))
 }
 
 func (c *running) String() string { return fmt.Sprintf("channel %s (%s)", c.id, c.Status()) }

@@ -20,6 +20,8 @@ import (
 	"github.com/evmts/channels/channel"
 	"github.com/evmts/channels/plugin"
 	"github.com/evmts/channels/sidecar/flags"
+	"github.com/evmts/channels/sidecar/signer"
+	"github.com/evmts/channels/sidecar/tracing"
 	"github.com/holiman/uint256"
 	"github.com/urfave/cli/v2"
 )
@@ -50,6 +52,8 @@ type Config struct {
 	DataDir string
 	Modules []string
 	Keys    Keys
+	// OwnerSigner and AttestorSigner name the remote signers of keys that are not here.
+	OwnerSigner, AttestorSigner signer.Config
 	// AttestWorlds are those that we attest for; none: every World of the settlement that names our attestor key.
 	AttestWorlds []common.Address
 	Publish      bool // journals of finished channels, for Worlds that want them on chain
@@ -62,12 +66,16 @@ type Config struct {
 	Policy                    Policy
 	Stall, Skew, Margin, Turn time.Duration
 
+	PushFeed  PushFeedConfig
 	JWTSecret []byte
 	RPC       oprpc.CLIConfig
 	Log       oplog.CLIConfig
 	Metrics   opmetrics.CLIConfig
 	Pprof     oppprof.CLIConfig
+	Tracing   tracing.Config
 	Tx        txmgr.CLIConfig
+	GasCap    uint64             // highest gas limit of a transaction; 0: plugin.MaxTxGas
+	Force     plugin.ForceConfig // what goes through L1
 }
 
 // ConfigFromCLI reads flags, environment and file.
@@ -91,9 +99,12 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 		},
 		Stall: ctx.Duration(flags.Stall.Name), Skew: ctx.Duration(flags.Skew.Name), Margin: ctx.Duration(flags.Margin.Name), Turn: ctx.Duration(flags.Turn.Name),
 		RPC: oprpc.ReadCLIConfig(ctx), Log: oplog.ReadCLIConfig(ctx), Metrics: opmetrics.ReadCLIConfig(ctx),
-		Pprof: oppprof.ReadCLIConfig(ctx), MaxHeadAge: ctx.Duration(flags.MaxHeadAge.Name), FundsInterval: ctx.Duration(flags.FundsInterval.Name), Tx: txmgr.ReadCLIConfig(ctx),
+		Pprof: oppprof.ReadCLIConfig(ctx), MaxHeadAge: ctx.Duration(flags.MaxHeadAge.Name), FundsInterval: ctx.Duration(flags.FundsInterval.Name), Tx: txmgr.ReadCLIConfig(ctx), GasCap: ctx.Uint64(flags.GasCap.Name),
 	}
 	var err error
+	if cfg.Force, err = flags.ReadForce(ctx); err != nil {
+		r.err = errors.Join(r.err, err)
+	}
 	cfg.Trust = r.trust(flags.Trust.Name, flags.TrustDeposits.Name, flags.TrustConclusions.Name, flags.TrustPublications.Name, flags.TrustDepositsAbove.Name)
 	for _, s := range ctx.StringSlice(flags.AttestWorlds.Name) {
 		world, ok := strings.CutPrefix(s, "world=")
@@ -105,9 +116,15 @@ func ConfigFromCLI(ctx *cli.Context, version string) (*Config, error) {
 	}
 	cfg.Keys.Session = r.keyFile(flags.SessionKey.Name)
 	cfg.Keys.Attestor = r.keyFile(flags.AttestorKey.Name)
-	cfg.Keys.Owner, err = crypto.HexToECDSA(strings.TrimPrefix(cfg.Tx.PrivateKey, "0x"))
-	r.note("private-key", err)
+	if cfg.Tx.PrivateKey != "" {
+		cfg.Keys.Owner, err = crypto.HexToECDSA(strings.TrimPrefix(cfg.Tx.PrivateKey, "0x"))
+		r.note("private-key", err)
+	}
+	cfg.OwnerSigner = signer.Config{CLIConfig: cfg.Tx.SignerCLIConfig, Method: ctx.String(flags.SignerMethod.Name)}
+	cfg.AttestorSigner = flags.ReadAttestorSigner(ctx)
+	cfg.Tracing = flags.ReadTracing(ctx)
 	cfg.JWTSecret = r.secretFile(flags.JWTSecret.Name)
+	cfg.PushFeed = PushFeedConfig{ctx.Bool(flags.PushFeed.Name), ctx.String(flags.PushFeedAddr.Name), ctx.Int(flags.PushFeedPort.Name), r.secretFile(flags.PushFeedSecret.Name)}
 	return cfg, errors.Join(r.err, cfg.Check())
 }
 
@@ -120,10 +137,14 @@ func (c *Config) Check() error {
 		return errors.New("--adjudicator is missing: give the address of the Adjudicator contract on this chain")
 	case c.Keys.Session == nil:
 		return errors.New("--session-key is missing: make one with `openssl rand -hex 32` and keep the file private")
-	case c.Keys.Owner == nil:
-		return errors.New("--private-key is missing: the owner's key pays stakes and receives payouts")
-	case len(c.AttestWorlds) > 0 && c.Keys.Attestor == nil:
-		return errors.New("--attest needs --attestor-key: give the file of the key that the Worlds' policies name")
+	case c.Keys.Owner == nil && !c.OwnerSigner.Enabled():
+		return errors.New("--private-key is missing: the owner's key pays stakes and receives payouts; or give --signer.endpoint and --signer.address")
+	case c.Keys.Owner != nil && c.OwnerSigner.Enabled():
+		return errors.New("--private-key and --signer.endpoint both name the owner: give one")
+	case c.Keys.Attestor != nil && c.AttestorSigner.Enabled():
+		return errors.New("--attestor-key and --attestor.signer.endpoint both name the attestor: give one")
+	case len(c.AttestWorlds) > 0 && c.AttestorAddress() == (common.Address{}):
+		return errors.New("--attest needs --attestor-key or --attestor.signer.endpoint: give the key that the Worlds' policies name")
 	case (c.Publish || c.Verify) && c.Settlement == (common.Address{}):
 		return errors.New("--publish and --verifier need --settlement: give the address of the MudSettlement contract on this chain")
 	case c.CheckOutputs && c.RollupRPC == "":
@@ -134,7 +155,15 @@ func (c *Config) Check() error {
 	if c.FundsInterval < 0 || c.MaxHeadAge < 0 {
 		return errors.New("--funds-interval and --max-head-age cannot be negative: 0 stands for 30 s, and for no limit")
 	}
-	return errors.Join(c.Trust.check(), c.RPC.Check(), c.Metrics.Check(), c.Pprof.Check())
+	for flag, s := range map[string]signer.Config{"signer": c.OwnerSigner, "attestor.signer": c.AttestorSigner} {
+		if err := s.Check(); err != nil {
+			return fmt.Errorf("--%s.*: %w", flag, err)
+		}
+	}
+	if err := c.Tracing.Check(); err != nil {
+		return fmt.Errorf("--tracing.*: %w", err)
+	}
+	return errors.Join(c.Trust.check(), c.PushFeed.check(), c.RPC.Check(), c.Metrics.Check(), c.Pprof.Check())
 }
 
 func isLoopback(host string) bool {

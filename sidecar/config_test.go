@@ -128,6 +128,49 @@ func TestConfigAttest(t *testing.T) {
 	}
 }
 
+// A key is here or with a signer, not both; what cannot be a signer is named by its flags.
+func TestConfigSigners(t *testing.T) {
+	const address = "0x1100000000000000000000000000000000000000"
+	key := write(t, "attestor.key", "0000000000000000000000000000000000000000000000000000000000000003")
+	attestor := []string{"--attestor.signer.endpoint", "http://signer:9000", "--attestor.signer.address", address}
+	cfg, err := parse(t, append(append(needed(t), attestor...), "--attestor.signer.header", "Authorization=a=b", "--attest", "world="+address,
+		"--attestor.signer.typed-data-method", "eth_signTypedData", "--attestor.signer.tls.ca", "ca.crt")...)
+	require.NoError(t, err)
+	require.Equal(t, common.HexToAddress(address), cfg.AttestorAddress())
+	require.Equal(t, "a=b", cfg.AttestorSigner.Headers.Get("Authorization"))
+	require.Equal(t, "eth_signTypedData", cfg.AttestorSigner.Method)
+	require.Equal(t, "ca.crt", cfg.AttestorSigner.TLSConfig.TLSCaCert)
+	require.True(t, cfg.AttestorSigner.TLSConfig.Enabled, "as in op-service")
+	require.False(t, cfg.OwnerSigner.Enabled())
+
+	withoutOwner := needed(t)[:6]
+	owner := []string{"--signer.endpoint", "https://signer:9000", "--signer.address", address}
+	cfg, err = parse(t, append(withoutOwner, owner...)...)
+	require.NoError(t, err)
+	require.Nil(t, cfg.Keys.Owner)
+	require.Equal(t, common.HexToAddress(address), cfg.OwnerAddress())
+	t.Setenv("OP_CHANNELS_ATTESTOR_SIGNER_ENDPOINT", "http://other:9000")
+	t.Setenv("OP_CHANNELS_ATTESTOR_SIGNER_ADDRESS", address)
+	t.Setenv("OP_CHANNELS_ATTESTOR_SIGNER_TLS_ENABLED", "false")
+	cfg, err = parse(t, needed(t)...)
+	require.NoError(t, err)
+	require.Equal(t, "http://other:9000", cfg.AttestorSigner.Endpoint)
+	require.False(t, cfg.AttestorSigner.TLSConfig.Enabled)
+
+	for want, args := range map[string][]string{
+		"--private-key and --signer.endpoint":               owner,
+		"--attestor-key and --attestor.signer.endpoint":     {"--attestor-key", key},
+		"--attestor.signer.*: no signer is asked":           {"--attestor.signer.typed-data-method", "eth_sign"},
+		"--attestor.signer.*: the signer's endpoint":        {"--attestor.signer.endpoint", "signer:9000"},
+		"--attestor.signer.*: the signer's address \"0x1\"": {"--attestor.signer.address", "0x1"},
+	} {
+		_, err := parse(t, append(needed(t), args...)...)
+		require.ErrorContains(t, err, want)
+	}
+	_, err = parse(t, withoutOwner...)
+	require.ErrorContains(t, err, "--private-key is missing")
+}
+
 // Several nodes can be given in every way that a list can; receipts are verified unless somebody says no.
 func TestConfigNodes(t *testing.T) {
 	cfg, err := parse(t, needed(t)...)

@@ -8,7 +8,6 @@ package sidecar
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -22,6 +21,7 @@ import (
 	"github.com/evmts/channels/protocols"
 	"github.com/evmts/channels/protocols/lifecycle"
 	"github.com/evmts/channels/sidecar/p2p"
+	"github.com/evmts/channels/sidecar/tracing"
 )
 
 // Network is what the engine needs of a transport; p2p.Transport is the one that runs.
@@ -37,18 +37,13 @@ type Modules interface {
 	Get(hash common.Hash) (channel.Module, error)
 }
 
-// Keys are the three keys of a sidecar. Attestor is nil for a node that attests for no World.
-type Keys struct {
-	Session, Owner, Attestor *ecdsa.PrivateKey
-}
-
 // EngineConfig is what an Engine is made of.
 type EngineConfig struct {
 	Keys        Keys
 	ChainID     uint64
 	Adjudicator common.Address
 	Settlement  common.Address // zero: this node serves no World
-	// AttestWorlds are those that Keys.Attestor signs for; none: every World of the settlement.
+	// AttestWorlds are those that the attestor signs for; none: every World of the settlement.
 	AttestWorlds []common.Address
 	Publish      bool // publish the journals of our finished channels where their World wants them
 	Policy       Policy
@@ -62,6 +57,7 @@ type EngineConfig struct {
 	Chain        Chain
 	Modules      Modules
 	Metrics      *Metrics
+	Tracer       *tracing.Tracer // nil: no traces
 	Log          log.Logger
 	Now          func() time.Time
 }
@@ -81,10 +77,14 @@ type Engine struct {
 
 	requests chan func()
 	replays  chan replayed
-	stop     chan struct{}
-	done     chan struct{}
-	refusing atomic.Bool // no new channels: the admin's wish
-	err      error       // why the loop ended; read after done
+	// signatures are those of remote signers; signing ends their questions.
+	signatures chan signed
+	signing    context.Context
+	hangUp     context.CancelFunc
+	stop       chan struct{}
+	done       chan struct{}
+	refusing   atomic.Bool // no new channels: the admin's wish
+	err        error       // why the loop ended; read after done
 
 	// Everything below belongs to the loop.
 	channels map[common.Hash]*running
@@ -94,10 +94,12 @@ type Engine struct {
 	wait     bool // the batch must be on disk before anything is done that follows from it
 	after    []deferred
 	acks     []func()
+	asked    map[asked]struct{} // of remote signers
 	waiting  map[uint64]chan<- Answer
 	nextID   uint64
 	chain    chainState
 	subs     subscriptions
+	traces   *traces
 }
 
 // running is a channel in memory.
@@ -109,6 +111,13 @@ type running struct {
 	txs    map[protocols.Tx]bool // on their way
 	status string                // as recorded
 	gas    []TxInfo              // transactions of ours since the start
+	ended  time.Time             // when its end was seen on chain and the replay began; zero: not, or it is attested
+
+	// For traces only.
+	tracks     []*track // events on their way, in the order of seq
+	phaseSince time.Time
+	traced     bool // its end is told
+	txsSince   map[protocols.Tx]time.Time
 }
 
 type deferred struct {
@@ -128,11 +137,13 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 		cfg.Now = time.Now
 	}
 	e := &Engine{
-		cfg: cfg, session: crypto.PubkeyToAddress(cfg.Keys.Session.PublicKey), owner: crypto.PubkeyToAddress(cfg.Keys.Owner.PublicKey),
+		cfg: cfg, session: crypto.PubkeyToAddress(cfg.Keys.Session.PublicKey), owner: cfg.Keys.OwnerAddress(),
 		requests: make(chan func(), requestBuffer), replays: make(chan replayed, 16), stop: make(chan struct{}), done: make(chan struct{}),
 		channels: make(map[common.Hash]*running), peers: make(map[common.Address]map[common.Hash]struct{}),
 		touched: make(map[common.Hash]struct{}), batch: cfg.Store.NewBatch(), waiting: make(map[uint64]chan<- Answer),
+		signatures: make(chan signed, maxAsked), asked: make(map[asked]struct{}), traces: newTraces(cfg.Tracer),
 	}
+	e.signing, e.hangUp = context.WithCancel(context.Background())
 	if err := e.restore(); err != nil {
 		return nil, err
 	}
@@ -142,6 +153,8 @@ func NewEngine(cfg EngineConfig) (*Engine, error) {
 // Run is the loop; it returns when Stop is called (nil) or when the node cannot keep its promises any more.
 func (e *Engine) Run() error {
 	defer close(e.done)
+	defer e.hangUp()
+	defer func() { e.traces.end(e.channels) }()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	if e.err = e.settle(); e.err != nil {
@@ -162,7 +175,9 @@ func (e *Engine) Run() error {
 		case r := <-e.cfg.Chain.Results():
 			e.onTxResult(r)
 		case r := <-e.replays:
-			e.crank(r.id, r.result)
+			e.onReplayed(r)
+		case s := <-e.signatures:
+			e.onSigned(s)
 		case <-tick.C:
 			e.onTick()
 		case <-e.cfg.Store.Failed():
@@ -240,8 +255,10 @@ func (e *Engine) crank(id common.Hash, in protocols.Input) {
 	if c == nil {
 		return
 	}
+	start := e.traces.now()
 	next, acts := c.Lifecycle.Crank(in)
 	c.Lifecycle = next
+	e.traces.cranked(c, in, acts, start)
 	e.collect(c, acts)
 	e.touched[id] = struct{}{}
 }
@@ -268,6 +285,7 @@ func (e *Engine) settle() error {
 			}
 			e.wait = false
 			e.cfg.Metrics.CommitSeconds.Observe(time.Since(start).Seconds())
+			e.traces.committed(start)
 		}
 		todo := e.after
 		e.after = nil
@@ -300,8 +318,10 @@ func (e *Engine) flush() {
 		if c == nil {
 			continue
 		}
+		start := e.traces.now()
 		next, acts := c.Lifecycle.Crank(protocols.Flush{Now: now})
 		c.Lifecycle = next
+		e.traces.cranked(c, protocols.Flush{}, acts, start)
 		e.collect(c, acts)
 		e.recordStatus(c)
 	}
@@ -315,13 +335,11 @@ func (e *Engine) act(d deferred) error {
 	}
 	switch a := d.action.(type) {
 	case protocols.Sign:
-		sig, err := e.sign(c, a)
-		if err != nil {
-			return err
-		}
-		e.crank(d.id, protocols.Signed{Message: a.Message, Signature: sig})
+		return e.sign(c, a)
 	case protocols.Send:
+		start := e.traces.now()
 		e.send(c, a.To, a.Body)
+		e.traces.sent(c, a.Body, start)
 	case protocols.SendEntries:
 		e.sendEntries(c, a)
 	case protocols.SubmitTx:
@@ -342,20 +360,6 @@ func (e *Engine) act(d deferred) error {
 		e.dropped(c.participant(a.From), a.Code, a.Text)
 	}
 	return nil
-}
-
-func (e *Engine) sign(c *running, a protocols.Sign) (channel.Signature, error) {
-	key := e.cfg.Keys.Session
-	switch a.Key {
-	case protocols.OwnerKey:
-		key = e.cfg.Keys.Owner
-	case protocols.AttestorKey:
-		key = e.cfg.Keys.Attestor
-	}
-	if key == nil {
-		return channel.Signature{}, fmt.Errorf("channel %s asks for a key that this node does not have", c.id)
-	}
-	return channel.Sign(c.Rules().Params.Domain().Digest(a.Message), key)
 }
 
 func (c *running) participant(i uint8) common.Address {

@@ -29,6 +29,22 @@ const (
 	gasProof        = 16_777_216 // the most that a chain takes (EIP-7825)
 )
 
+// And how much calldata they have, in bytes, which is what L1 takes its fee for.
+const (
+	dataCall        = 2 << 10 // with the channel's params and funding
+	dataPart        = 1 << 10 // for each participant: keys, signatures, joins
+	dataSettle      = 16 << 10
+	dataEntry       = 256 // of a journal
+	dataRelease     = 256
+	dataProof       = 128 << 10 // the largest transaction that nodes take
+	dataParticipant = 32        // for each asset: an amount
+)
+
+// load is what transactions take together.
+type load struct{ txs, bytes, gas uint64 }
+
+func (l load) and(gas, bytes uint64) load { return load{l.txs + 1, l.bytes + bytes, l.gas + gas} }
+
 // feeMargin is by how much the fee may rise until the transactions are due.
 const feeMargin = 2
 
@@ -54,8 +70,8 @@ type bondFor struct {
 
 // obligations is what the open channels may make this node send, as the loop sees it.
 type obligations struct {
-	value *big.Int          // stakes of ours in the chain's coin that are not deposited yet
-	gas   map[string]uint64 // by purpose
+	value *big.Int        // stakes of ours in the chain's coin that are not deposited yet
+	loads map[string]load // by purpose
 	bonds map[bondFor]uint64
 }
 
@@ -70,9 +86,11 @@ func (e *Engine) obligations(ctx context.Context) (obligations, error) {
 
 // owed runs in the loop.
 func (e *Engine) owed() obligations {
-	o := obligations{value: new(big.Int), gas: make(map[string]uint64), bonds: make(map[bondFor]uint64)}
+	o := obligations{value: new(big.Int), loads: make(map[string]load), bonds: make(map[bondFor]uint64)}
 	for _, c := range e.channels {
 		funding := c.Rules().Funding
+		people, assets := uint64(len(c.Rules().Params.Participants)), uint64(len(funding))
+		size := dataCall + people*(dataPart+dataParticipant*assets)
 		switch c.Fund().Phase() {
 		case directfund.Asking, directfund.Abandoned: // nothing is promised, or everything is back
 			continue
@@ -83,34 +101,35 @@ func (e *Engine) owed() obligations {
 				}) {
 					continue
 				}
-				o.gas[forDeposit] += gasDeposit
+				o.loads[forDeposit] = o.loads[forDeposit].and(gasDeposit, size)
 				if s.Asset == (common.Address{}) {
 					o.value.Add(o.value, s.Amounts[c.Me()].ToBig())
 				}
 			}
 		}
 		if c.Defund().Phase() != directdefund.Final {
-			o.gas[forConclude] += gasConclude + gasConcludePart*uint64(len(c.Rules().Params.Participants)*max(1, len(funding)))
+			o.loads[forConclude] = o.loads[forConclude].and(gasConclude+gasConcludePart*people*max(1, assets), 2*size)
 		}
-		e.owedToWorld(c, o)
+		e.owedToWorld(c, o, size)
 	}
 	return o
 }
 
 // owedToWorld counts what bringing the channel's outcome to its World may take.
-func (e *Engine) owedToWorld(c *running, o obligations) {
+func (e *Engine) owedToWorld(c *running, o obligations, size uint64) {
 	world, ok := worldOf(c.Genesis())
 	if !ok || world.Settlement == (common.Address{}) || world.Settlement != e.cfg.Settlement {
 		return
 	}
-	if !e.cfg.Publish && e.cfg.Keys.Attestor == nil {
+	if !e.cfg.Publish && !e.cfg.Keys.Attests() {
 		return
 	}
 	switch c.Settle().Phase() {
 	case settle.Settled, settle.Failed, settle.Nothing, settle.Void:
 		return
 	}
-	o.gas[forPublish] += gasSettle
+	size += uint64(len(c.Genesis()))
+	o.loads[forPublish] = o.loads[forPublish].and(gasSettle, size+dataSettle)
 	if !e.cfg.Publish || c.View().Proven {
 		return
 	}
@@ -118,7 +137,11 @@ func (e *Engine) owedToWorld(c *running, o obligations) {
 	if p, ok := c.Play(); ok {
 		entries += p.Supported().Update.Seq
 	}
-	o.gas[forPublish] += gasPublish + gasRelease + gasPublishEntry*entries
+	journal := entries * dataEntry
+	chunks := 1 + journal/chunkBytes
+	l := o.loads[forPublish].and(gasPublish+gasPublishEntry*entries, journal+chunks*size)
+	l.txs += chunks - 1
+	o.loads[forPublish] = l.and(gasRelease/2, dataRelease).and(gasRelease/2, dataRelease)
 	o.bonds[bondFor{world, c.Rules().Params.ModuleHash}]++
 }
 
@@ -130,6 +153,7 @@ type treasurer struct {
 	log     log.Logger
 	every   time.Duration
 	said    time.Time // when it was last said that the money is short; zero: it is not
+	saidL1  time.Time // and that on L1
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -188,11 +212,15 @@ func (t *treasurer) look(ctx context.Context) error {
 		return fmt.Errorf("look at the channels: %w", err)
 	}
 	if t.link.cfg.Verify {
-		o.gas[forProof] = gasProof
+		o.loads[forProof] = load{1, dataProof, gasProof}
 	}
 	price, err := t.link.chain.Client().SuggestGasPrice(ctx)
 	if err != nil {
 		return fmt.Errorf("read the price of gas: %w", err)
+	}
+	fees, err := t.link.chain.Fees(ctx)
+	if err != nil {
+		return fmt.Errorf("read the fees of L1 and the operator: %w", err)
 	}
 	balance, err := t.link.chain.Balance(ctx, t.engine.owner)
 	if err != nil {
@@ -203,16 +231,49 @@ func (t *treasurer) look(ctx context.Context) error {
 		return err
 	}
 	wei := map[string]*big.Int{forBond: bonds}
-	price.Mul(price, big.NewInt(feeMargin))
-	for what, gas := range o.gas {
-		wei[what] = new(big.Int).Mul(new(big.Int).SetUint64(gas), price)
+	for what, l := range o.loads {
+		sum := new(big.Int).Mul(new(big.Int).SetUint64(l.gas), price)
+		sum.Add(sum, fees.Of(l.txs, l.bytes, l.gas))
+		wei[what] = sum.Mul(sum, big.NewInt(feeMargin))
 	}
 	if wei[forDeposit] == nil {
 		wei[forDeposit] = new(big.Int)
 	}
 	wei[forDeposit].Add(wei[forDeposit], o.value)
 	t.tell(balance, wei)
+	return t.lookAtL1(ctx, o)
+}
+
+// lookAtL1 compares what the owner has on L1 with what it would cost to force everything through it.
+func (t *treasurer) lookAtL1(ctx context.Context, o obligations) error {
+	sum := load{}
+	for _, l := range o.loads {
+		sum = load{sum.txs + l.txs, sum.bytes + l.bytes, sum.gas + l.gas}
+	}
+	cost, balance, ok, err := t.link.sender.ForcedCost(ctx, sum.txs, sum.bytes, sum.gas)
+	if err != nil || !ok {
+		return err
+	}
+	cost.Mul(cost, big.NewInt(feeMargin))
+	t.metrics.L1Balance.Set(ether(balance))
+	t.metrics.L1Obligations.Set(ether(cost))
+	t.saidL1 = t.say(t.saidL1, new(big.Int).Sub(cost, balance), "on L1 for what this node may have to force through it", []any{
+		"owner", t.engine.owner, "balance", ether(balance), "obligations", ether(cost),
+	})
 	return nil
+}
+
+// say warns once and then every hour while something is missing.
+func (t *treasurer) say(said time.Time, missing *big.Int, what string, about []any) time.Time {
+	switch {
+	case missing.Sign() <= 0 && !said.IsZero():
+		t.log.Info("The owner can pay again "+what, about...)
+		return time.Time{}
+	case missing.Sign() > 0 && time.Since(said) > remind:
+		t.log.Warn("The owner cannot pay "+what+": send it some of the chain's coin", append(about, "missing", ether(missing))...)
+		return time.Now()
+	}
+	return said
 }
 
 // bonds sums what Worlds want for journals that may have to be published. A World that takes none, or our attestation, wants nothing.
@@ -246,7 +307,7 @@ func (t *treasurer) bond(ctx context.Context, b bondFor) (*big.Int, error) {
 	if err != nil {
 		return nil, err
 	}
-	attested := policy.Modes&adjudicator.ModeAttested != 0 && l.cfg.Keys.Attestor != nil && slices.Contains(policy.Attestors, t.engine.AttestorAddress())
+	attested := policy.Modes&adjudicator.ModeAttested != 0 && t.engine.cfg.Keys.Attests() && slices.Contains(policy.Attestors, t.engine.AttestorAddress())
 	if attested || policy.Modes&adjudicator.ModeOptimistic == 0 {
 		return new(big.Int), nil
 	}
@@ -266,15 +327,7 @@ func (t *treasurer) tell(balance *big.Int, wei map[string]*big.Int) {
 		about = append(about, what, ether(amount))
 	}
 	t.metrics.Balance.Set(ether(balance))
-	missing := new(big.Int).Sub(sum, balance)
-	switch {
-	case missing.Sign() <= 0 && !t.said.IsZero():
-		t.said = time.Time{}
-		t.log.Info("The owner can pay again for what this node may have to send", about...)
-	case missing.Sign() > 0 && time.Since(t.said) > remind:
-		t.said = time.Now()
-		t.log.Warn("The owner cannot pay for what this node may have to send: send it some of the chain's coin", append(about, "missing", ether(missing))...)
-	}
+	t.said = t.say(t.said, new(big.Int).Sub(sum, balance), "for what this node may have to send", about)
 }
 
 func ether(wei *big.Int) float64 {

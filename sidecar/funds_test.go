@@ -103,3 +103,28 @@ func TestFundsAreComparedWithWhatMayHaveToBePaid(t *testing.T) {
 	require.NoError(t, c.Close())
 	about("op_channels_owner_checks_failed_total", above(0))
 }
+
+// What it would cost to force everything through L1 is compared with what the owner has there.
+func TestFundsOnL1AreComparedToo(t *testing.T) {
+	c, l1 := startChain(t, anvil.Options{}), startChain(t, anvil.Options{ChainID: 900})
+	ctx, me := t.Context(), crypto.PubkeyToAddress(anvil.Keys()[6].PublicKey)
+	portal, _, err := l1.DeployPortal(ctx, anvil.Keys()[0])
+	require.NoError(t, err)
+	s, out := startService(t, c, "--settlement", c.contracts.Settlement.Hex(), "--verifier", "--funds-interval", "50ms",
+		"--l1-eth-rpc", l1.URL(), "--l1-portal", portal.Hex(),
+		"--metrics.enabled", "--metrics.addr", "127.0.0.1", "--metrics.port", "0", "--log.level", "info")
+	about := func(series string, ok func(v float64) bool) {
+		t.Helper()
+		require.Eventually(t, func() bool { v, there := sample(t, s, series); return there && ok(v) }, patience, poll, series)
+	}
+	about("op_channels_owner_l1_balance_ether", func(v float64) bool { return v > 9_000 })
+	about("op_channels_owner_l1_obligations_ether", func(v float64) bool { return v > 0 && v < 1 })
+	require.NotContains(t, out.String(), "cannot pay")
+	require.NoError(t, l1.SetBalance(ctx, me, big.NewInt(1e12)))
+	require.Eventually(t, func() bool {
+		return strings.Contains(out.String(), "The owner cannot pay on L1 for what this node may have to force through it")
+	}, patience, poll)
+	require.NoError(t, l1.SetBalance(ctx, me, big.NewInt(params.Ether)))
+	require.Eventually(t, func() bool { return strings.Contains(out.String(), "can pay again on L1") }, patience, poll)
+	require.NotContains(t, out.String(), "cannot pay for what this node may have to send")
+}

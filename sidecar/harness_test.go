@@ -55,6 +55,12 @@ func startPeer(t testing.TB, seed byte, dir string, module []byte, options deriv
 
 func startPeerWith(t testing.TB, seed byte, dir string, module []byte, options derivation.Options, policy sidecar.Policy) *peer {
 	t.Helper()
+	return startPeerAs(t, seed, dir, module, options, func(c *sidecar.EngineConfig) { c.Policy = policy })
+}
+
+// startPeerAs lets a test change what the engine is made of.
+func startPeerAs(t testing.TB, seed byte, dir string, module []byte, options derivation.Options, change func(*sidecar.EngineConfig)) *peer {
+	t.Helper()
 	key, err := crypto.ToECDSA(crypto.Keccak256([]byte{seed}))
 	require.NoError(t, err)
 	logger := log.NewLogger(log.DiscardHandler())
@@ -69,12 +75,14 @@ func startPeerWith(t testing.TB, seed byte, dir string, module []byte, options d
 	require.NoError(t, err)
 	p.net, err = p2p.New(p2p.Config{Key: key, Network: "bench", Logger: logger})
 	require.NoError(t, err)
-	p.engine, err = sidecar.NewEngine(sidecar.EngineConfig{
-		Keys: sidecar.Keys{Session: key, Owner: key}, ChainID: 901, Adjudicator: common.Address{0xad}, Policy: policy,
+	cfg := sidecar.EngineConfig{
+		Keys: sidecar.Keys{Session: key, Owner: key}, ChainID: 901, Adjudicator: common.Address{0xad},
 		Stall: 2 * time.Second, Skew: 30 * time.Second, Margin: time.Minute, Turn: 10 * time.Second,
 		Store: p.store, Network: p.net, Chain: newStill(), Modules: sidecar.ModulesOf(library),
 		Metrics: sidecar.NewMetrics(p.reg), Log: logger,
-	})
+	}
+	change(&cfg)
+	p.engine, err = sidecar.NewEngine(cfg)
 	require.NoError(t, err)
 	p.api = sidecar.NewAPI(p.engine, nil)
 	go func() { _ = p.engine.Run() }()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/evmts/channels/sidecar/signer"
 )
 
 // Health is the answer of /healthz: the process runs and its engine loop turns. Anything else is for /readyz: a process that
@@ -122,6 +123,11 @@ func (p *probe) readiness() Readiness {
 	note("modules", "")
 	if len(s.modules.Modules()) == 0 {
 		note("modules", "no module is installed, so no channel can be opened: give --module")
+	}
+	for name, remote := range map[string]*signer.Client{"owner": s.cfg.Keys.OwnerSigner, "attestor": s.cfg.Keys.AttestorSigner} {
+		if remote != nil {
+			note(name, remote.Reason())
+		}
 	}
 	if s.guard != nil {
 		note("verifier", "")

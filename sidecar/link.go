@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/log"
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/eventstore"
@@ -49,6 +49,7 @@ type sending struct {
 	req   TxRequest
 	left  int
 	mined []MinedTx
+	took  []TxStep
 	err   error
 }
 
@@ -96,10 +97,14 @@ func (l *Link) prepare(ctx context.Context, store *eventstore.Store) (err error)
 	if _, err := l.reader.MinWindow(ctx); err != nil {
 		return err
 	}
-	if l.sender, err = plugin.NewSubmitter(l.chain, plugin.SubmitterConfig{Tx: l.cfg.Tx, DecodeRevert: adjudicator.DecodeRevert}); err != nil {
+	sending := plugin.SubmitterConfig{Tx: l.cfg.Tx, DecodeRevert: adjudicator.DecodeRevert, GasCap: l.cfg.GasCap, Force: l.cfg.Force}
+	if remote := l.cfg.Keys.OwnerSigner; remote != nil {
+		sending.Signer, sending.From = remote.Transactions, remote.Address()
+	}
+	if l.sender, err = plugin.NewSubmitter(l.chain, sending); err != nil {
 		return err
 	}
-	if owner := crypto.PubkeyToAddress(l.cfg.Keys.Owner.PublicKey); l.sender.From() != owner {
+	if owner := l.cfg.OwnerAddress(); l.sender.From() != owner {
 		return fmt.Errorf("transactions are sent by %s, but the owner's key is that of %s", l.sender.From(), owner)
 	}
 	pos, ok, err := Cursor(store)
@@ -245,16 +250,18 @@ func (l *Link) finish(req TxRequest, r TxResult) {
 
 // build makes calldata and hands it to the submitter.
 func (l *Link) build(req TxRequest) {
+	start := time.Now()
 	calls, err := l.calls(req)
+	took := []TxStep{{"build", start, time.Now()}}
 	if err != nil {
-		l.finish(req, TxResult{Err: err})
+		l.finish(req, TxResult{Err: err, Took: took})
 		return
 	}
 	if len(calls) == 0 { // what it is for is done already
-		l.finish(req, TxResult{})
+		l.finish(req, TxResult{Took: took})
 		return
 	}
-	s := &sending{req: req, left: len(calls)}
+	s := &sending{req: req, left: len(calls), took: took}
 	ids := make([]string, len(calls))
 	l.mu.Lock()
 	for i := range calls {
@@ -282,9 +289,10 @@ func (l *Link) sent(r plugin.Result) {
 		s.err = r.Err
 	}
 	if r.Receipt != nil {
-		s.mined = append(s.mined, MinedTx{r.TxHash, r.Receipt.GasUsed})
+		s.mined = append(s.mined, MinedTx{r.TxHash, r.Receipt.GasUsed, r.Forced})
 	}
-	done, out := s.left == 0, TxResult{Mined: s.mined, Err: s.err}
+	s.took = append(s.took, TxStep{"simulate", r.Simulating, r.Simulated}, TxStep{"send", r.Simulated, r.Published}, TxStep{"mine", r.Published, time.Now()})
+	done, out := s.left == 0, TxResult{Mined: s.mined, Took: s.took, Err: s.err}
 	l.mu.Unlock()
 	if done {
 		l.finish(s.req, out)

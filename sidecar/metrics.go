@@ -14,6 +14,7 @@ type Metrics struct {
 	Transactions    *prometheus.CounterVec
 	CommitSeconds   prometheus.Histogram
 	FinalSeconds    prometheus.Histogram
+	AttestSeconds   prometheus.Histogram
 	Channels        *prometheus.GaugeVec
 	Facts           *prometheus.GaugeVec
 	FactsWaiting    *prometheus.GaugeVec
@@ -25,6 +26,8 @@ type Metrics struct {
 	Balance         prometheus.Gauge
 	Obligations     *prometheus.GaugeVec
 	FundsErrors     prometheus.Counter
+	L1Balance       prometheus.Gauge
+	L1Obligations   prometheus.Gauge
 	Up              prometheus.Gauge
 }
 
@@ -48,6 +51,10 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 			Namespace: ns, Name: "event_final_seconds", Help: "Time from authoring an event here to its support by everybody.",
 			Buckets: prometheus.ExponentialBuckets(250e-6, 2, 16),
 		}),
+		AttestSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: ns, Name: "attestation_seconds", Help: "Time from a channel's end on chain to our attestation: the replay of its journal, and the signature.",
+			Buckets: prometheus.ExponentialBuckets(1e-3, 2, 18),
+		}),
 		Channels: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Name: "channels", Help: "Channels by status."}, []string{"status"}),
 		Facts: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: ns, Name: "facts", Help: "Facts on chain about channels of ours, by kind and trust level."},
 			[]string{"kind", "level"}),
@@ -69,15 +76,21 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 			Namespace: ns, Name: "owner_balance_ether", Help: "What the owner's account holds of the chain's coin.",
 		}),
 		Obligations: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: ns, Name: "owner_obligations_ether", Help: "What this node may have to pay for its open channels and as a verifier, by purpose; an estimate without the L1 fee.",
+			Namespace: ns, Name: "owner_obligations_ether", Help: "What this node may have to pay for its open channels and as a verifier, by purpose; an estimate, with the fees for data on L1 and of the chain's operator.",
 		}, []string{"purpose"}),
 		FundsErrors: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: ns, Name: "owner_checks_failed_total", Help: "Comparisons of the owner's balance with its obligations that could not be made.",
 		}),
+		L1Balance: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: ns, Name: "owner_l1_balance_ether", Help: "What the owner's account holds on L1; 0 without --l1-eth-rpc.",
+		}),
+		L1Obligations: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: ns, Name: "owner_l1_obligations_ether", Help: "What it would cost on L1 to force through it all that this node may have to send; 0 without --l1-eth-rpc.",
+		}),
 		Up: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: ns, Name: "up", Help: "1 when the sidecar runs."}),
 	}
-	r.MustRegister(m.Events, m.Messages, m.MessagesDropped, m.Transactions, m.CommitSeconds, m.FinalSeconds, m.Channels, m.Facts, m.FactsWaiting, m.InFlight, m.ChainHead,
-		m.HeadTime, m.TrustedTime, m.TickTime, m.Balance, m.Obligations, m.FundsErrors, m.Up)
+	r.MustRegister(m.Events, m.Messages, m.MessagesDropped, m.Transactions, m.CommitSeconds, m.FinalSeconds, m.AttestSeconds, m.Channels, m.Facts, m.FactsWaiting, m.InFlight,
+		m.ChainHead, m.HeadTime, m.TrustedTime, m.TickTime, m.Balance, m.Obligations, m.FundsErrors, m.L1Balance, m.L1Obligations, m.Up)
 	// A series that begins with its first failure has no increase that an alert could see: what alerts look at begins at 0.
 	for _, kind := range []protocols.TxKind{protocols.TxDeposit, protocols.TxRefund, protocols.TxConclude, protocols.TxSettle, protocols.TxPublish, protocols.TxRelease} {
 		for _, result := range []string{txMined, txFailed, txHeld} {

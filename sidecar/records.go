@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
@@ -93,6 +94,7 @@ func objectiveID(id common.Hash, name string) string { return name + "/" + id.He
 // recordStatus keeps the word for where the channel stands, for those who read the store without the engine.
 func (e *Engine) recordStatus(c *running) {
 	if s := c.Status(); s != c.status {
+		e.traces.phase(c, c.status, s)
 		c.status = s
 		c.record.Status = s
 		e.batch.PutChannel(c.id, c.record)
@@ -227,7 +229,7 @@ func (e *Engine) rules(p *channel.Params, f channel.Funding) (*channel.Rules, er
 
 // add puts a channel into memory.
 func (e *Engine) add(life lifecycle.Lifecycle, rec eventstore.ChannelRecord) *running {
-	c := &running{Lifecycle: life, id: life.Rules().ID(), record: rec, txs: make(map[protocols.Tx]bool)}
+	c := &running{Lifecycle: life, id: life.Rules().ID(), record: rec, txs: make(map[protocols.Tx]bool), phaseSince: time.Now()}
 	e.channels[c.id] = c
 	for i, p := range rec.Params.Participants {
 		if uint8(i) == rec.Me {

@@ -29,6 +29,7 @@ import (
 	"github.com/evmts/channels/plugin/anvil"
 	"github.com/evmts/channels/sidecar"
 	"github.com/evmts/channels/sidecar/p2p"
+	"github.com/evmts/channels/sidecar/tracing"
 	"github.com/holiman/uint256"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -44,6 +45,7 @@ type ground struct {
 	from      uint64 // first block after the contracts
 	trust     sidecar.Trust
 	peers     [2]*peer
+	tracers   [2]*tracing.Tracer
 	id        common.Hash
 }
 
@@ -54,11 +56,15 @@ const groundWindow = 60 // seconds
 func newGround(t *testing.T) *ground { return newGroundOf(t, sidecar.TrustOf(plugin.Unsafe)) }
 
 func newGroundOf(t *testing.T, trust sidecar.Trust) *ground {
+	return newGroundWith(t, trust, [2]*tracing.Tracer{})
+}
+
+func newGroundWith(t *testing.T, trust sidecar.Trust, tracers [2]*tracing.Tracer) *ground {
 	ctx := context.Background()
 	n, err := anvil.Start(ctx, anvil.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = n.Close() })
-	g := &ground{t: t, trust: trust, node: n, eth: ethclient.NewClient(n.Client())}
+	g := &ground{t: t, trust: trust, node: n, eth: ethclient.NewClient(n.Client()), tracers: tracers}
 	g.contracts, _, err = adjudicator.Deploy(ctx, g.eth, func(ctx context.Context, c adjudicator.Call) (*types.Receipt, error) {
 		return n.Send(ctx, anvil.Keys()[9], &c.To, c.Value, c.Data)
 	}, groundWindow, common.Hash{})
@@ -102,7 +108,7 @@ func (g *ground) start(i int, dir string) {
 		Keys: sidecar.Keys{Session: session, Owner: owner}, ChainID: 31337, Adjudicator: g.contracts.Adjudicator,
 		Policy: sidecar.Policy{MaxStake: map[common.Address]channel.Amount{{}: *uint256.NewInt(1e18)}},
 		Trust:  g.trust, Stall: time.Second, Skew: 30 * time.Second, Margin: time.Minute, Turn: 10 * time.Second,
-		Store: p.store, Network: p.net, Chain: link, Modules: sidecar.ModulesOf(library), Metrics: p.metrics, Log: logger,
+		Store: p.store, Network: p.net, Chain: link, Modules: sidecar.ModulesOf(library), Metrics: p.metrics, Tracer: g.tracers[i], Log: logger,
 	})
 	require.NoError(t, err)
 	p.api = sidecar.NewAPI(p.engine, nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/evmts/channels/channel"
@@ -181,6 +182,18 @@ func checkSupport(r *channel.Rules, u channel.Update, sigs []channel.Signature) 
 	return nil
 }
 
+// onReplayed is the end of a replay.
+func (e *Engine) onReplayed(r replayed) {
+	if c := e.channels[r.id]; c != nil {
+		result := "ok"
+		if r.result.Err != "" {
+			result = "failed"
+		}
+		e.traces.during(r.id, "replay", c.ended, result)
+	}
+	e.crank(r.id, r.result)
+}
+
 type replayed struct {
 	id     common.Hash
 	result protocols.Replayed
@@ -189,6 +202,7 @@ type replayed struct {
 // startReplay derives the journal again beside the loop.
 func (e *Engine) startReplay(c *running, seq uint64) {
 	id := c.id
+	c.ended = time.Now()
 	go func() {
 		rep, err := Replay(e.cfg.Store, e.cfg.Modules, id, &seq, nil)
 		out := protocols.Replayed{}

@@ -15,11 +15,14 @@ import (
 	"github.com/ethereum-optimism/optimism/op-service/oppprof"
 	oprpc "github.com/ethereum-optimism/optimism/op-service/rpc"
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/log"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/eventstore"
 	"github.com/evmts/channels/sidecar/p2p"
+	"github.com/evmts/channels/sidecar/signer"
+	"github.com/evmts/channels/sidecar/tracing"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -36,12 +39,14 @@ type Service struct {
 	chain   *Link
 	guard   *guard
 	funds   *treasurer
+	push    *pushFeed // nil: off
 	net     *p2p.Transport
 	engine  *Engine
 	rpc     *oprpc.Server // nil: whoever has the service inside serves it
 	probe   *probe
 	metrics *httputil.HTTPServer
 	pprof   *oppprof.Service
+	tracer  *tracing.Tracer
 }
 
 var _ cliapp.Lifecycle = (*Service)(nil)
@@ -58,12 +63,24 @@ func (s *Service) Start(ctx context.Context) (err error) {
 			err = errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
 		}
 	}()
+	cfg := *s.cfg // with clients for the keys that are elsewhere, beside the caller's
+	s.cfg = &cfg
 	c := s.cfg
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	registry := opmetrics.NewRegistry()
 	metrics := NewMetrics(registry)
+	signers := signer.NewMetrics(registry)
+	if c.Keys, err = c.dialSigners(func(cfg signer.Config, key string) (*signer.Client, error) {
+		return signer.New(cfg, key, s.log, signers)
+	}); err != nil {
+		return err
+	}
+	session := crypto.PubkeyToAddress(c.Keys.Session.PublicKey)
+	if s.tracer, err = tracing.New(ctx, c.Tracing, c.Version, session, s.log, registry); err != nil {
+		return err
+	}
 	if s.runtime, err = derivation.NewEngine(derivation.Config{}); err != nil {
 		return err
 	}
@@ -86,7 +103,7 @@ func (s *Service) Start(ctx context.Context) (err error) {
 	if s.engine, err = NewEngine(EngineConfig{
 		Keys: c.Keys, ChainID: c.ChainID, Adjudicator: c.Adjudicator, Settlement: c.Settlement, AttestWorlds: c.AttestWorlds, Publish: c.Publish, Policy: c.Policy, Trust: c.Trust,
 		Stall: c.Stall, Skew: c.Skew, Margin: c.Margin, Turn: c.Turn,
-		Store: s.store, Network: s.net, Chain: s.chain, Modules: ModulesOf(s.modules), Metrics: metrics, Log: s.log,
+		Store: s.store, Network: s.net, Chain: s.chain, Modules: ModulesOf(s.modules), Metrics: metrics, Tracer: s.tracer, Log: s.log,
 	}); err != nil {
 		return err
 	}
@@ -96,6 +113,11 @@ func (s *Service) Start(ctx context.Context) (err error) {
 		}
 	}()
 	s.chain.Start()
+	if c.PushFeed.Enabled {
+		if err := s.startPushFeed(registry); err != nil {
+			return err
+		}
+	}
 	if c.Verify {
 		if s.guard, err = s.chain.Guard(registry, func(err error) { s.close(err) }); err != nil {
 			return err
@@ -167,6 +189,9 @@ func (s *Service) Stop(ctx context.Context) (err error) {
 	if s.rpc != nil {
 		note("rpc", s.rpc.Stop())
 	}
+	if s.push != nil {
+		note("push feed", s.push.Close(ctx))
+	}
 	if s.funds != nil {
 		note("funds", s.funds.Close(ctx))
 	}
@@ -185,6 +210,8 @@ func (s *Service) Stop(ctx context.Context) (err error) {
 	if s.pprof != nil {
 		note("pprof", s.pprof.Stop(ctx))
 	}
+	closeSigners(s.cfg.Keys)
+	note("tracing", s.tracer.Close(ctx))
 	if s.metrics != nil {
 		note("metrics", s.metrics.Stop(ctx))
 	}
@@ -225,6 +252,7 @@ func (s *Service) Info() NodeInfo {
 	return NodeInfo{
 		Version: s.cfg.Version, Session: s.engine.SessionAddress(), Owner: s.engine.OwnerAddress(), Attestor: s.engine.AttestorAddress(),
 		ChainID: s.cfg.ChainID, Adjudicator: s.cfg.Adjudicator, Settlement: s.cfg.Settlement, Multiaddrs: s.net.Addrs(),
+		PushFeed: s.push.status(),
 	}
 }
 

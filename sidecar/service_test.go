@@ -29,6 +29,7 @@ import (
 	"github.com/evmts/channels/plugin/anvil"
 	"github.com/evmts/channels/protocols"
 	"github.com/evmts/channels/sidecar"
+	"github.com/evmts/channels/sidecar/signer/signertest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -155,6 +156,33 @@ func TestReadyzFollowsTheChain(t *testing.T) {
 	}, patience, poll)
 	require.False(t, second.Ready)
 	require.Contains(t, second.Checks["modules"].Reason, "--module")
+}
+
+// TestReadyzFollowsTheSigners: signers that are down keep nobody from starting; /readyz names them, and not where they are.
+func TestReadyzFollowsTheSigners(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	server := signertest.New(anvil.Keys()[6], "account_signTypedData", "eth_signTransaction")
+	require.NoError(t, server.HTTP.Listener.Close())
+	server.HTTP.Listener = l // takes connections, and answers none until it is started
+	endpoint := "http://" + l.Addr().String() + "/secret"
+	s, out := startService(t, startChain(t, anvil.Options{}), "--module", counterModule(t), "--private-key", "",
+		"--signer.endpoint", endpoint, "--signer.address", server.Address().Hex(), "--signer.tls.enabled=false",
+		"--attestor.signer.endpoint", endpoint, "--attestor.signer.address", server.Address().Hex(), "--attestor.signer.tls.enabled=false")
+	url := "http://" + s.RPCEndpoint()
+	require.Equal(t, server.Address(), s.Info().Owner)
+	require.Equal(t, server.Address(), s.Info().Attestor)
+	var body string
+	require.Eventually(t, func() bool { _, body = get(t, url+"/readyz"); return readiness(t, body).Checks["chain"].OK }, patience, poll)
+	for _, part := range []string{"owner", "attestor"} {
+		require.Contains(t, readiness(t, body).Checks[part].Reason, "has not answered yet")
+	}
+	require.NotContains(t, body, "secret")
+	server.Start()
+	t.Cleanup(server.Close)
+	code := 0
+	require.Eventually(t, func() bool { code, body = get(t, url+"/readyz"); return code == http.StatusOK }, patience, poll, body)
+	require.NotContains(t, out.String(), "secret")
 }
 
 // TestHealthzSeesALoopThatDoesNotTurn: the process alone is no health.

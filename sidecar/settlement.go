@@ -9,7 +9,6 @@ import (
 	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/adjudicator/proof"
 	"github.com/evmts/channels/channel"
@@ -64,7 +63,7 @@ func (l *Link) settleCalls(req TxRequest) ([]adjudicator.Call, error) {
 	if policy.Modes&adjudicator.ModeAttested == 0 {
 		return nil, fmt.Errorf("the World %s takes no attestations for this module", req.Settle.World.World)
 	}
-	me := crypto.PubkeyToAddress(l.cfg.Keys.Attestor.PublicKey)
+	me := l.cfg.AttestorAddress()
 	index := slices.Index(policy.Attestors, me)
 	if index < 0 {
 		return nil, fmt.Errorf("the World %s does not name %s as an attestor of this module: its namespace's owner sets the policy", req.Settle.World.World, me)
@@ -198,7 +197,7 @@ func (l *Link) journal(req TxRequest) (*proof.Journal, error) {
 }
 
 func (l *Link) publication(req TxRequest, policy adjudicator.Policy, j *proof.Journal) ([]adjudicator.Call, error) {
-	me := crypto.PubkeyToAddress(l.cfg.Keys.Owner.PublicKey)
+	me := l.cfg.OwnerAddress()
 	next, _, err := l.reader.Progress(l.ctx, req.Channel, me)
 	if err != nil {
 		return nil, err
@@ -263,7 +262,7 @@ func (l *Link) execution(req TxRequest, j *proof.Journal) ([]adjudicator.Call, e
 
 // releaseCalls take our bond back when the publication stands.
 func (l *Link) releaseCalls(req TxRequest) ([]adjudicator.Call, error) {
-	me := crypto.PubkeyToAddress(l.cfg.Keys.Owner.PublicKey)
+	me := l.cfg.OwnerAddress()
 	standing, err := l.reader.Standing(l.ctx, req.Channel)
 	if err != nil {
 		return nil, err

@@ -49,7 +49,7 @@ Start here:
    op-channels devnet             keep such a chain and three sidecars running
    op-channels run --help         the sidecar itself`
 	app.ExitErrHandler = func(*cli.Context, error) {} // main prints errors, once
-	app.Commands = []*cli.Command{runCommand(), channelCommand(), journalCommand(), moduleCommand(), nodeCommand(), verifyCommand(), ticketCommand(), devnetCommand(), demoCommand(), demoFraudCommand()}
+	app.Commands = []*cli.Command{runCommand(), channelCommand(), journalCommand(), moduleCommand(), nodeCommand(), verifyCommand(), pushFeedCommand(), ticketCommand(), devnetCommand(), demoCommand(), demoFraudCommand(), loadCommand()}
 	refuseLateFlags(app.Commands)
 	return app
 }

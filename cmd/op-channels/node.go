@@ -52,6 +52,9 @@ func nodeInfo(ctx *cli.Context) error {
 			fmt.Fprintf(w, "attestor    %s\n", out.Attestor)
 		}
 		fmt.Fprintf(w, "chain       %d, newest block %d\nadjudicator %s\nsettlement  %s\n", out.ChainID, uint64(out.Head), out.Adjudicator, out.Settlement)
+		if f := out.PushFeed; f != nil {
+			fmt.Fprintf(w, "push feed   built %d, %d blocks, %d invalid, %d foreign, %d dropped\n", f.Built.Number, f.Taken, f.Invalid, f.Foreign, f.Dropped)
+		}
 		for _, a := range out.Multiaddrs {
 			fmt.Fprintf(w, "address     %s\n", a)
 		}

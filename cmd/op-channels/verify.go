@@ -58,6 +58,7 @@ func verifyCommand() *cli.Command {
 		flags.PollInterval, flags.MaxHeadAge, jsonFlag,
 	}
 	list = append(list, flags.Follow()...)
+	list = append(list, flags.Send()...)
 	list = append(list, oplog.CLIFlags(flags.EnvVarPrefix)...)
 	list = append(list, opmetrics.CLIFlags(flags.EnvVarPrefix)...)
 	list = append(list, flags.PprofFlags()...)
@@ -113,7 +114,11 @@ func verify(ctx *cli.Context) (err error) {
 	}
 	deps := verifier.Deps{Feed: feed, Client: chain.Client(), Log: logger, Metrics: verifier.NewMetrics(registry)}
 	if !cfg.DryRun {
-		sender, err := proofSender(ctx, chain, registry)
+		force, err := flags.ReadForce(ctx)
+		if err != nil {
+			return err
+		}
+		sender, err := proofSender(ctx, chain, registry, force)
 		if err != nil {
 			return err
 		}
@@ -250,13 +255,16 @@ func deployedSettlement(path string) (string, error) {
 	return file.Settlement, nil
 }
 
-func proofSender(ctx *cli.Context, chain *plugin.Chain, registry *prometheus.Registry) (*plugin.Submitter, error) {
+// proofSender sends for the key of the flags; what is bought twice when it is sent twice must not be forced.
+func proofSender(ctx *cli.Context, chain *plugin.Chain, registry *prometheus.Registry, force plugin.ForceConfig) (*plugin.Submitter, error) {
 	tx := txmgr.ReadCLIConfig(ctx)
 	if tx.PrivateKey == "" && tx.Mnemonic == "" && !tx.SignerCLIConfig.Enabled() {
 		return nil, errors.New("no key to send transactions with: set OP_CHANNELS_PRIVATE_KEY (verify --dry-run only looks and needs none)")
 	}
 	m := txmetrics.MakeTxMetrics("op_channels", opmetrics.With(registry))
-	return plugin.NewSubmitter(chain, plugin.SubmitterConfig{Tx: tx, DecodeRevert: adjudicator.DecodeRevert, Metrics: &m})
+	return plugin.NewSubmitter(chain, plugin.SubmitterConfig{
+		Tx: tx, DecodeRevert: adjudicator.DecodeRevert, Metrics: &m, GasCap: ctx.Uint64(flags.GasCap.Name), Force: force,
+	})
 }
 
 // onChain is what a command that sends transactions works with.
@@ -282,7 +290,7 @@ func withSender(ctx *cli.Context, limit time.Duration, do func(run context.Conte
 	if s.contracts, err = contractsOf(limited, ctx, s.chain.Client()); err != nil {
 		return err
 	}
-	if s.sender, err = proofSender(ctx, s.chain, registry); err != nil {
+	if s.sender, err = proofSender(ctx, s.chain, registry, plugin.ForceConfig{}); err != nil {
 		return err
 	}
 	defer func() {

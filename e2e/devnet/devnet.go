@@ -2,6 +2,7 @@ package devnet
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"net"
@@ -37,11 +38,20 @@ type Options struct {
 	ChainOnly bool          // the sidecars get keys but are not started
 	// Modes are those that the World's policy allows; zero: attested and optimistic.
 	Modes adjudicator.Mode
-	// NodeURL is where the sidecars reach the chain's node; nil: over WebSocket.
-	NodeURL func(Node) string
+	// Signer holds the keys of the operator's owner and of the attestor, and gives where it is asked for one; nil: they are with the
+	// sidecar.
+	Signer func(key *ecdsa.PrivateKey) (endpoint string, err error)
 	// Args are more options of a sidecar's run; nil: none.
-	Args     func(name string) []string
+	Args func(name string) []string
+	// Attach says how a sidecar, or the verifier, reaches the chain; nil: as everybody does.
+	Attach   func(name string, chain *Chain) (Attachment, error)
 	Progress func(step string)
+}
+
+// Attachment is a sidecar's way to the chain.
+type Attachment struct {
+	L2EthRPC string   // empty: the chain's own
+	Args     []string // more options of its run
 }
 
 // setupTimeout bounds Start, which takes a few seconds, and half a minute on an op-stack, where every transaction waits for its block.
@@ -257,7 +267,7 @@ func (d *Devnet) makeSidecars() error {
 			return err
 		}
 		if i == 0 {
-			if err := s.attest(o); err != nil {
+			if err := errors.Join(s.attest(o), s.payElsewhere(o)); err != nil {
 				return err
 			}
 			if o.Inside {
@@ -266,17 +276,18 @@ func (d *Devnet) makeSidecars() error {
 		}
 		d.Sidecars = append(d.Sidecars, s)
 	}
-	url := d.Chain.Node.WebSocketURL()
-	if o.NodeURL != nil {
-		url = o.NodeURL(d.Chain.Node)
-	}
 	for _, s := range d.Sidecars {
+		at, err := d.attach(s.Name)
+		if err != nil {
+			return err
+		}
 		s.args = append(s.args,
-			flag(flags.L2EthRPC), url, flag(flags.ChainID), fmt.Sprint(o.ChainID),
+			flag(flags.L2EthRPC), at.L2EthRPC, flag(flags.ChainID), fmt.Sprint(o.ChainID),
 			flag(flags.Adjudicator), d.Chain.Contracts.Adjudicator.Hex(), flag(flags.Settlement), d.Chain.Contracts.Settlement.Hex(),
 			flag(flags.Trust), "unsafe", flag(flags.PolicyWindow), fmt.Sprint(minWindow), flag(flags.Modules), filepath.Join(o.Dir, "modules"),
 			flag(flags.Stall), "1s", flag(flags.Turn), "5s", "--txmgr.receipt-query-interval", "100ms",
 		)
+		s.args = append(s.args, at.Args...)
 		if o.Args != nil {
 			s.args = append(s.args, o.Args(s.Name)...)
 		}
@@ -287,6 +298,19 @@ func (d *Devnet) makeSidecars() error {
 		}
 	}
 	return nil
+}
+
+// attach says how a process of that name reaches the chain.
+func (d *Devnet) attach(name string) (at Attachment, err error) {
+	if d.Options.Attach != nil {
+		if at, err = d.Options.Attach(name, d.Chain); err != nil {
+			return at, fmt.Errorf("attach %s: %w", name, err)
+		}
+	}
+	if at.L2EthRPC == "" {
+		at.L2EthRPC = d.Chain.Node.WebSocketURL()
+	}
+	return at, nil
 }
 
 // The ports that people expect.

@@ -25,6 +25,12 @@ type Player struct {
 	Key  []byte // what the dice are made of, for each channel afresh
 	// Pace is the time to think before an event; zero: none.
 	Pace time.Duration
+	// Think replaces Pace when it is set: the time to think before an event on this state.
+	Think func(state []byte) time.Duration
+	// Patience is how long a submitted event is waited for when the play is cut short; zero: not at all.
+	Patience time.Duration
+	// Pack is what the hero brings; nil: a potion, if its owner has one.
+	Pack *raid.Pack
 	// ByHand leaves the choice of actions to somebody else, who submits them to the same sidecar; the dice are still ours.
 	ByHand bool
 
@@ -37,13 +43,19 @@ type Final struct {
 	Seq     uint64 // where it stands in the journal
 	Payload []byte
 	Took    time.Duration // since it was submitted
+	At      time.Time     // when the sidecar said so
+}
+
+// Caller is a connection to a sidecar; *rpc.Client is one.
+type Caller interface {
+	CallContext(ctx context.Context, result any, method string, args ...any) error
 }
 
 // ErrPlayer means that a raid cannot go on for a reason that trying again does not mend.
 var ErrPlayer = errors.New("the player gives up")
 
-// errLost means that the connection to the sidecar ended.
-var errLost = errors.New("the sidecar is away")
+// ErrLost means that the connection to the sidecar ended.
+var ErrLost = errors.New("the sidecar is away")
 
 const (
 	// nudge bounds how long a Player trusts that it will be told of changes.
@@ -75,7 +87,7 @@ func (p *Player) Play(ctx context.Context, id common.Hash) error {
 		switch {
 		case err == nil || ctx.Err() != nil:
 			return errors.Join(err, ctx.Err())
-		case !errors.Is(err, errLost):
+		case !errors.Is(err, ErrLost):
 			return fmt.Errorf("%s: %w", p.Name, err)
 		case time.Since(seen) > maxAway:
 			return fmt.Errorf("%s: %w: %w", p.Name, ErrPlayer, err)
@@ -96,18 +108,18 @@ func (p *Player) Play(ctx context.Context, id common.Hash) error {
 func (p *Player) connected(ctx context.Context, id common.Hash) (met bool, err error) {
 	c, err := rpc.DialContext(ctx, p.URL)
 	if err != nil {
-		return false, fmt.Errorf("%w: %w", errLost, err)
+		return false, fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	defer c.Close()
 	notes := make(chan sidecar.Notification, noteBuffer)
 	sub, err := c.Subscribe(ctx, "channels", notes, "events", id)
 	if err != nil {
-		return false, fmt.Errorf("%w: subscribe: %w", errLost, err)
+		return false, fmt.Errorf("%w: subscribe: %w", ErrLost, err)
 	}
 	defer sub.Unsubscribe()
 	bot := p.Bot(id)
 	for {
-		over, err := p.turn(ctx, c, id, bot)
+		over, err := p.Turn(ctx, c, id, bot)
 		if over || err != nil {
 			return true, err
 		}
@@ -116,7 +128,7 @@ func (p *Player) connected(ctx context.Context, id common.Hash) (met bool, err e
 			drain(notes) // only the newest state matters
 		case <-time.After(nudge):
 		case err := <-sub.Err():
-			return true, fmt.Errorf("%w: %v", errLost, err)
+			return true, fmt.Errorf("%w: %v", ErrLost, err)
 		case <-ctx.Done():
 			return true, ctx.Err()
 		}
@@ -133,8 +145,8 @@ func drain(notes <-chan sidecar.Notification) {
 	}
 }
 
-// turn does what the seat owes on the newest supported state, if anything.
-func (p *Player) turn(ctx context.Context, c *rpc.Client, id common.Hash, bot *raid.Bot) (over bool, err error) {
+// Turn does what the seat owes on the newest supported state, if anything. It is for who has a connection already.
+func (p *Player) Turn(ctx context.Context, c Caller, id common.Hash, bot *raid.Bot) (over bool, err error) {
 	for {
 		var state sidecar.StateInfo
 		if err := c.CallContext(ctx, &state, "channels_state", id, nil); err != nil {
@@ -144,38 +156,61 @@ func (p *Player) turn(ctx context.Context, c *rpc.Client, id common.Hash, bot *r
 			return true, nil
 		}
 		payload, ok := bot.Next(state.Bytes)
-		if !ok || p.ByHand && isChoice(state.Bytes) {
+		if !ok || p.ByHand && IsChoice(state.Bytes) {
 			return false, nil
 		}
-		if p.Pace > 0 {
+		if pause := p.pause(state.Bytes); pause > 0 {
 			select {
-			case <-time.After(p.Pace):
+			case <-time.After(pause):
 			case <-ctx.Done():
 				return false, ctx.Err()
 			}
 		}
 		began := time.Now()
-		var done sidecar.Submitted
-		if err := c.CallContext(ctx, &done, "channels_submit", id, hexutil.Bytes(payload), nil); err != nil {
+		done, err := p.submit(ctx, c, id, payload)
+		if err != nil {
 			if sidecar.ErrorCode(err) == channel.CodeRejected && p.moved(ctx, c, id, state.Seq) {
 				continue
 			}
 			return false, p.judge(err)
 		}
-		p.mu.Lock()
-		p.final = append(p.final, Final{done.Seq, payload, time.Since(began)})
-		p.mu.Unlock()
+		p.Remember(Final{done.Seq, payload, time.Since(began), time.Now()})
 	}
+}
+
+// Remember puts an event among those that became final, for who submits in the player's name.
+func (p *Player) Remember(f Final) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.final = append(p.final, f)
+}
+
+func (p *Player) pause(state []byte) time.Duration {
+	if p.Think != nil {
+		return p.Think(state)
+	}
+	return p.Pace
+}
+
+func (p *Player) submit(ctx context.Context, c Caller, id common.Hash, payload []byte) (done sidecar.Submitted, err error) {
+	if p.Patience > 0 {
+		patient, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		defer cancel()
+		defer context.AfterFunc(ctx, func() { time.AfterFunc(p.Patience, cancel) })()
+		ctx = patient
+	}
+	return done, c.CallContext(ctx, &done, "channels_submit", id, hexutil.Bytes(payload), nil)
 }
 
 // moved tells whether the channel is further than seq: what was rejected may have been meant for a state that is gone, as
 // when an event of before a restart found its place in between.
-func (p *Player) moved(ctx context.Context, c *rpc.Client, id common.Hash, seq uint64) bool {
+func (p *Player) moved(ctx context.Context, c Caller, id common.Hash, seq uint64) bool {
 	var state sidecar.StateInfo
 	return c.CallContext(ctx, &state, "channels_state", id, nil) == nil && state.Seq > seq
 }
 
-func isChoice(state []byte) bool {
+// IsChoice tells whether the heroes choose on this state; everything else a seat does by itself.
+func IsChoice(state []byte) bool {
 	s, err := raid.Decode(state)
 	return err == nil && s.Phase == raid.PhaseAct
 }
@@ -190,7 +225,7 @@ func (p *Player) judge(err error) error {
 	case channel.CodeConflict, channel.CodeStale:
 		return nil // the event of before a restart stands
 	case "":
-		return fmt.Errorf("%w: %w", errLost, err)
+		return fmt.Errorf("%w: %w", ErrLost, err)
 	default:
 		return fmt.Errorf("%w: %s: %w", ErrPlayer, code, err)
 	}

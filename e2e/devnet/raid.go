@@ -25,6 +25,15 @@ const (
 // RaidRequest buys a ticket and is what channels_open takes for a raid of all sidecars: the first one keeps the dungeon,
 // orders the events and puts up the prize.
 func (d *Devnet) RaidRequest(ctx context.Context) (sidecar.OpenArgs, error) {
+	requests, err := d.RaidRequests(ctx, 1)
+	if err != nil {
+		return sidecar.OpenArgs{}, err
+	}
+	return requests[0], nil
+}
+
+// RaidRequests is RaidRequest for several raids, whose tickets are bought together: at most MaxTickets.
+func (d *Devnet) RaidRequests(ctx context.Context, count int) ([]sidecar.OpenArgs, error) {
 	var participants []channel.Participant
 	for _, s := range d.Sidecars {
 		participants = append(participants, channel.Participant{Signer: s.Session(), Owner: s.Owner()})
@@ -32,7 +41,7 @@ func (d *Devnet) RaidRequest(ctx context.Context) (sidecar.OpenArgs, error) {
 	c := d.Chain
 	return (&entrance{
 		c.Node.Client(), c.Contracts, c.World.World, c.World.NamespaceID.Hash(), d.Module, c.deployer,
-	}).request(ctx, participants)
+	}).requests(ctx, participants, count)
 }
 
 // RaidRequest buys a ticket on a running devnet, for a raid of all of its sidecars.
@@ -50,18 +59,33 @@ func (f File) RaidRequest(ctx context.Context) (sidecar.OpenArgs, error) {
 	if err != nil {
 		return sidecar.OpenArgs{}, fmt.Errorf("read the key that pays for tickets: %w", err)
 	}
-	return (&entrance{client, f.Contracts, f.World, f.NamespaceID, f.Module.Hash, buyer}).request(ctx, participants)
+	requests, err := (&entrance{client, f.Contracts, f.World, f.NamespaceID, f.Module.Hash, buyer}).requests(ctx, participants, 1)
+	if err != nil {
+		return sidecar.OpenArgs{}, err
+	}
+	return requests[0], nil
 }
 
-func (e *entrance) request(ctx context.Context, participants []channel.Participant) (sidecar.OpenArgs, error) {
+func (e *entrance) requests(ctx context.Context, participants []channel.Participant, count int) (out []sidecar.OpenArgs, err error) {
 	owners := make([]common.Address, len(participants))
 	for i, p := range participants {
 		owners[i] = p.Owner
 	}
-	game, err := e.genesis(ctx, owners)
+	games, err := e.geneses(ctx, owners, count)
 	if err != nil {
-		return sidecar.OpenArgs{}, err
+		return nil, err
 	}
+	for _, game := range games {
+		r, err := e.request(game, participants)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func (e *entrance) request(game raid.Genesis, participants []channel.Participant) (sidecar.OpenArgs, error) {
 	genesis, err := game.Input()
 	if err != nil {
 		return sidecar.OpenArgs{}, err
@@ -175,5 +199,9 @@ func (d *Devnet) foretell(r sidecar.OpenArgs) (*raid.State, uint64, error) {
 
 // Bot chooses the seat's events of one channel, with its dice.
 func (p *Player) Bot(id common.Hash) *raid.Bot {
-	return raid.NewBot(p.Seat, raid.ChannelSecret(p.Key, id))
+	b := raid.NewBot(p.Seat, raid.ChannelSecret(p.Key, id))
+	if p.Pack != nil {
+		b.Pack = *p.Pack
+	}
+	return b
 }

@@ -41,6 +41,8 @@ type Sidecar struct {
 	sessionFile string
 	proc        process
 
+	ownerElsewhere bool // with a remote signer
+
 	// Of one that runs inside op-geth; otherwise nothing.
 	host        *opdevnet.Program
 	config, ipc string
@@ -101,9 +103,30 @@ func (s *Sidecar) attest(o *Options) (err error) {
 	if s.AttestorKey, err = crypto.GenerateKey(); err != nil {
 		return fmt.Errorf("make the attestor's key: %w", err)
 	}
+	if o.Signer != nil {
+		return s.elsewhere(o, "attestor.signer", s.AttestorKey)
+	}
 	file, err := writeKey(o.Dir, s.Name+".attestor.key", s.AttestorKey)
 	s.args = append(s.args, flag(flags.AttestorKey), file)
 	return err
+}
+
+// payElsewhere gives the owner's key to the signer, if there is one.
+func (s *Sidecar) payElsewhere(o *Options) error {
+	if o.Signer == nil {
+		return nil
+	}
+	s.ownerElsewhere = true
+	return s.elsewhere(o, "signer", s.OwnerKey)
+}
+
+func (s *Sidecar) elsewhere(o *Options, flags string, key *ecdsa.PrivateKey) error {
+	endpoint, err := o.Signer(key)
+	if err != nil {
+		return fmt.Errorf("give a key of %s to the signer: %w", s.Name, err)
+	}
+	s.args = append(s.args, "--"+flags+".endpoint", endpoint, "--"+flags+".address", crypto.PubkeyToAddress(key.PublicKey).Hex(), "--"+flags+".tls.enabled=false")
+	return nil
 }
 
 func writeKey(dir, name string, key *ecdsa.PrivateKey) (string, error) {
@@ -219,6 +242,9 @@ func (s *Sidecar) ask(ctx context.Context) error {
 // Running tells whether the process runs.
 func (s *Sidecar) Running() bool { return s.proc != nil && s.proc.Running() }
 
+// PID is the number of the process that was started last.
+func (s *Sidecar) PID() int { return s.proc.PID() }
+
 // Kill9 ends the process wherever it is.
 func (s *Sidecar) Kill9() error {
 	if !s.Running() {
@@ -256,5 +282,8 @@ func (s *Sidecar) Args() []string { return slices.Clone(s.args) }
 
 // Env is what is added to the process's environment.
 func (s *Sidecar) Env() []string {
+	if s.ownerElsewhere {
+		return nil
+	}
 	return []string{flags.EnvVarPrefix + "_PRIVATE_KEY=" + hexutil.Encode(crypto.FromECDSA(s.OwnerKey))}
 }

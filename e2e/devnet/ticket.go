@@ -5,13 +5,16 @@ import (
 	"crypto/ecdsa"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/ethclient"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/examples/raid"
+	"github.com/evmts/channels/plugin/anvil"
 )
 
 // entrance buys tickets on a development chain. One at a time: they are paid from one account.
@@ -24,44 +27,61 @@ type entrance struct {
 	buyer     *ecdsa.PrivateKey
 }
 
-// genesis buys a ticket for a raid of these owners (the first keeps the dungeon), waits for its seed, and gives the genesis
-// that is played with it.
-func (e *entrance) genesis(ctx context.Context, owners []common.Address) (raid.Genesis, error) {
-	g := raid.Genesis{Settlement: e.contracts.Settlement, World: e.world, NamespaceID: e.namespace, Dungeon: raid.DefaultDungeon}
-	wanted, err := raid.TicketKeys(raid.Namespace, g.Dungeon, owners, 0)
+// MaxTickets are as many as can be bought together: a ticket is sealed within 256 blocks, and a chain may make one for each.
+const MaxTickets = 100
+
+// geneses buys tickets for raids of these owners (the first keeps the dungeon), waits for their seeds, and gives the geneses that
+// are played with them. As many blocks pass as for one.
+func (e *entrance) geneses(ctx context.Context, owners []common.Address, count int) ([]raid.Genesis, error) {
+	if count < 1 || count > MaxTickets {
+		return nil, fmt.Errorf("%d tickets: 1 to %d can be bought together", count, MaxTickets)
+	}
+	enter, err := e.enter(owners)
 	if err != nil {
-		return g, err
+		return nil, err
+	}
+	entered, err := sendFor[adjudicator.Entered](ctx, e, slices.Repeat([]adjudicator.Call{enter}, count))
+	if err != nil {
+		return nil, fmt.Errorf("buy tickets: %w", err)
+	}
+	seals, seedBlock := make([]adjudicator.Call, count), uint64(0)
+	for i, f := range entered {
+		seedBlock = max(seedBlock, f.SeedBlock.Uint64())
+		if seals[i], err = adjudicator.Seal(e.contracts.Tickets, f.Number); err != nil {
+			return nil, err
+		}
+	}
+	if err := e.pass(ctx, seedBlock); err != nil {
+		return nil, err
+	}
+	sealed, err := sendFor[adjudicator.Sealed](ctx, e, seals)
+	if err != nil {
+		return nil, fmt.Errorf("seal tickets: %w", err)
+	}
+	games := make([]raid.Genesis, count)
+	for i := range games {
+		ticket := raid.Ticket(sealed[i].Ticket)
+		games[i] = raid.Genesis{Settlement: e.contracts.Settlement, World: e.world, NamespaceID: e.namespace, Dungeon: raid.DefaultDungeon, Ticket: &ticket}
+		for _, r := range entered[i].Records {
+			games[i].Records = append(games[i].Records, raid.Record{
+				ResourceID: r.ResourceID, Key: r.Key, StaticData: r.StaticData, EncodedLengths: r.EncodedLengths, DynamicData: r.DynamicData,
+			})
+		}
+	}
+	return games, nil
+}
+
+// enter is the call that buys a ticket.
+func (e *entrance) enter(owners []common.Address) (adjudicator.Call, error) {
+	wanted, err := raid.TicketKeys(raid.Namespace, raid.DefaultDungeon, owners, 0)
+	if err != nil {
+		return adjudicator.Call{}, err
 	}
 	keys := make([]adjudicator.RecordKey, len(wanted))
 	for i, k := range wanted {
 		keys[i] = adjudicator.RecordKey{ResourceID: k.ResourceID, Key: k.Key}
 	}
-	call, err := adjudicator.Enter(e.contracts.Tickets, e.world, e.namespace, e.module, raid.DungeonConfigHash(g.Dungeon), owners, keys, ticketPrice())
-	if err != nil {
-		return g, err
-	}
-	entered, err := sendFor[adjudicator.Entered](ctx, e, call)
-	if err != nil {
-		return g, fmt.Errorf("buy a ticket: %w", err)
-	}
-	if err := e.pass(ctx, entered.SeedBlock.Uint64()); err != nil {
-		return g, err
-	}
-	if call, err = adjudicator.Seal(e.contracts.Tickets, entered.Number); err != nil {
-		return g, err
-	}
-	sealed, err := sendFor[adjudicator.Sealed](ctx, e, call)
-	if err != nil {
-		return g, fmt.Errorf("seal the ticket: %w", err)
-	}
-	ticket := raid.Ticket(sealed.Ticket)
-	g.Ticket = &ticket
-	for _, r := range entered.Records {
-		g.Records = append(g.Records, raid.Record{
-			ResourceID: r.ResourceID, Key: r.Key, StaticData: r.StaticData, EncodedLengths: r.EncodedLengths, DynamicData: r.DynamicData,
-		})
-	}
-	return g, nil
+	return adjudicator.Enter(e.contracts.Tickets, e.world, e.namespace, e.module, raid.DungeonConfigHash(raid.DefaultDungeon), owners, keys, ticketPrice())
 }
 
 // pass makes the chain go past a block, whether it mines by itself or not: a transaction that does nothing needs another block.
@@ -81,11 +101,29 @@ func (e *entrance) pass(ctx context.Context, number uint64) error {
 	return nil
 }
 
-// sendFor sends a call and finds what the contract said in its transaction.
-func sendFor[F adjudicator.Body](ctx context.Context, e *entrance, call adjudicator.Call) (found F, err error) {
-	receipt, err := send(ctx, e.client, e.buyer, call)
+// sendFor sends calls and finds what the contract said in the transaction of each.
+func sendFor[F adjudicator.Body](ctx context.Context, e *entrance, calls []adjudicator.Call) (found []F, err error) {
+	list := make([]anvil.Call, len(calls))
+	for i, c := range calls {
+		list[i] = anvil.Call{To: c.To, Value: c.Value, Data: c.Data}
+	}
+	receipts, err := anvil.SendAll(ctx, e.client, e.buyer, list)
 	if err != nil {
-		return found, err
+		return nil, err
+	}
+	for _, r := range receipts {
+		f, err := factIn[F](e, r)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, f)
+	}
+	return found, nil
+}
+
+func factIn[F adjudicator.Body](e *entrance, receipt *types.Receipt) (found F, err error) {
+	if receipt.Status != types.ReceiptStatusSuccessful {
+		return found, fmt.Errorf("transaction %s reverted", receipt.TxHash)
 	}
 	for _, l := range receipt.Logs {
 		fact, known, err := e.contracts.DecodeLog(*l)

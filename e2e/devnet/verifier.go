@@ -26,16 +26,21 @@ type Verifier struct {
 // StartVerifier starts a verifier for all Worlds of the devnet's settlement. It is told the contracts and a node, nothing else.
 func (d *Devnet) StartVerifier(ctx context.Context) (*Verifier, error) {
 	keys := anvil.Keys()
-	v := &Verifier{LogFile: filepath.Join(d.Options.Dir, "logs", "verifier.log"), key: keys[len(keys)-1]}
+	v := &Verifier{LogFile: filepath.Join(d.Options.Dir, "logs", "verifier.log"), key: keys[len(keys)-2]} // the last one is the batcher's on L1
 	log, err := os.OpenFile(v.LogFile, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open the log of the verifier: %w", err)
 	}
 	defer log.Close() // the child has its own descriptor
-	v.proc, err = child.Start(log, []string{flags.EnvVarPrefix + "_PRIVATE_KEY=" + hexutil.Encode(crypto.FromECDSA(v.key))}, d.Options.Binary,
-		"verify", flag(flags.L2EthRPC), d.Chain.Node.WebSocketURL(), flag(flags.ChainID), fmt.Sprint(d.Chain.ID),
+	at, err := d.attach("verifier")
+	if err != nil {
+		return nil, err
+	}
+	args := []string{
+		"verify", flag(flags.L2EthRPC), at.L2EthRPC, flag(flags.ChainID), fmt.Sprint(d.Chain.ID),
 		flag(flags.Settlement), d.Chain.Contracts.Settlement.Hex(), "--txmgr.receipt-query-interval", "100ms", "--log.color=false",
-	)
+	}
+	v.proc, err = child.Start(log, []string{flags.EnvVarPrefix + "_PRIVATE_KEY=" + hexutil.Encode(crypto.FromECDSA(v.key))}, d.Options.Binary, append(args, at.Args...)...)
 	return v, err
 }
 

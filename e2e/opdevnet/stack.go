@@ -56,6 +56,7 @@ type Stack struct {
 	engine  int
 	nodeRPC int
 	batcher int
+	metrics int // of op-node
 	client  *rpc.Client
 	node    *rpc.Client
 
@@ -153,7 +154,7 @@ func (s *Stack) startL1(ctx context.Context) error {
 		_ = log.Close() // nothing is written to it any more
 		s.fail()
 	}()
-	portal, systemConfig, err := deployPortal(ctx, s.L1, anvil.Keys()[0])
+	portal, systemConfig, err := s.L1.DeployPortal(ctx, anvil.Keys()[0])
 	if err != nil {
 		return err
 	}
@@ -193,14 +194,14 @@ func (s *Stack) prepare(ctx context.Context) (err error) {
 	if err := os.WriteFile(s.path("jwt.hex"), []byte(hex.EncodeToString(secret[:])), 0o600); err != nil {
 		return fmt.Errorf("write the secret between op-node and op-geth: %w", err)
 	}
-	ports, err := child.FreePorts(4)
+	ports, err := child.FreePorts(5)
 	if err != nil {
 		return err
 	}
 	if s.port = s.opts.Port; s.port == 0 {
 		s.port = ports[0]
 	}
-	s.engine, s.nodeRPC, s.batcher = ports[1], ports[2], ports[3]
+	s.engine, s.nodeRPC, s.batcher, s.metrics = ports[1], ports[2], ports[3], ports[4]
 	out, err := exec.CommandContext(ctx, s.opts.Binaries.Geth, "init", "--state.scheme=hash", "--datadir", s.path("geth"), s.path("genesis.json")).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: op-geth does not take the genesis: %w: %s", ErrProgram, err, out[max(0, len(out)-logTail):])
@@ -255,6 +256,7 @@ func (s *Stack) startNode(ctx context.Context) error {
 		"--rollup.config", s.path("rollup.json"), "--rollup.l1-chain-config", s.path("l1.json"),
 		"--sequencer.enabled", "--sequencer.l1-confs=0", "--verifier.l1-confs=0", "--p2p.disable",
 		"--rpc.addr=127.0.0.1", "--rpc.port="+strconv.Itoa(s.nodeRPC), "--rpc.enable-admin",
+		"--metrics.enabled", "--metrics.addr=127.0.0.1", "--metrics.port="+strconv.Itoa(s.metrics),
 	)
 	return s.Node.Start(ctx)
 }
@@ -318,6 +320,11 @@ func (s *Stack) IPCPath() string { return s.path("geth/geth.ipc") }
 
 // NodeURL is op-node's RPC.
 func (s *Stack) NodeURL() string { return "http://127.0.0.1:" + strconv.Itoa(s.nodeRPC) }
+
+// NodeMetricsURL is where op-node tells its metrics.
+func (s *Stack) NodeMetricsURL() string {
+	return "http://127.0.0.1:" + strconv.Itoa(s.metrics) + "/metrics"
+}
 
 // Client is connected to op-geth.
 func (s *Stack) Client() *rpc.Client { return s.client }

@@ -236,17 +236,14 @@ func TestL1ReorgRollsTheL2Back(t *testing.T) {
 	d, err := stack.Deposit(ctx, anvil.Keys()[2], to, big.NewInt(1), 100_000, nil)
 	require.NoError(t, err)
 	// L1 stands until it is reorganized, so that the deposit's block cannot become final meanwhile.
-	pace := func(seconds uint64) {
-		require.NoError(t, stack.L1.Client().CallContext(ctx, nil, "evm_setIntervalMining", seconds))
-	}
-	pace(0)
+	require.NoError(t, stack.HoldL1(ctx))
 	was := receiptOf(ctx, t, d.L2)
 	l1, err := ethclient.NewClient(stack.L1.Client()).BlockNumber(ctx)
 	require.NoError(t, err)
 	depth := l1 - d.L1.BlockNumber.Uint64() + 1
 	require.LessOrEqual(t, depth, uint64(2), "finalized blocks of L1 must stay")
 	require.NoError(t, stack.L1.Reorg(ctx, depth))
-	pace(uint64(stack.opts.L1BlockTime / time.Second))
+	require.NoError(t, stack.ReleaseL1(ctx))
 
 	for {
 		_, err := client.TransactionReceipt(ctx, d.L2)

@@ -146,7 +146,7 @@ func TellFraud(ctx context.Context, d *devnet.Devnet, o Options) (sum *FraudSumm
 		}
 	}
 	sum.Seconds["total"] = time.Since(began).Seconds()
-	err = sum.Checks.verdict()
+	err = sum.Checks.Verdict()
 	sum.OK = err == nil
 	return sum, err
 }

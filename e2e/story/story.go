@@ -89,7 +89,7 @@ func Tell(ctx context.Context, d *devnet.Devnet, o Options) (sum *Summary, err e
 		}
 	}
 	t.sum.Seconds["total"] = time.Since(began).Seconds()
-	err = t.sum.Checks.verdict()
+	err = t.sum.Checks.Verdict()
 	t.sum.OK = err == nil
 	return t.sum, err
 }

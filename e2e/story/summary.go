@@ -110,8 +110,8 @@ func (cs *Checks) check(name string, err error) {
 	*cs = append(*cs, c)
 }
 
-// verdict is nil when every check passed; otherwise it names those that did not.
-func (cs Checks) verdict() error {
+// Verdict is nil when every check passed; otherwise it names those that did not.
+func (cs Checks) Verdict() error {
 	var failed []string
 	for _, c := range cs {
 		if !c.OK {

@@ -3,7 +3,6 @@ package anvil
 import (
 	"context"
 	"crypto/ecdsa"
-	"errors"
 	"fmt"
 	"math/big"
 	"time"
@@ -140,23 +139,7 @@ func Send(ctx context.Context, client *rpc.Client, key *ecdsa.PrivateKey, to *co
 	if err != nil {
 		return nil, err
 	}
-	eth := ethclient.NewClient(client)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		receipt, err := eth.TransactionReceipt(ctx, tx.Hash())
-		switch {
-		case err == nil:
-			return receipt, nil
-		case !errors.Is(err, ethereum.NotFound):
-			return nil, fmt.Errorf("receipt of %s: %w", tx.Hash(), err)
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("receipt of %s: %w", tx.Hash(), ctx.Err())
-		}
-	}
+	return waitReceipt(ctx, ethclient.NewClient(client), tx.Hash())
 }
 
 // Publish is Send without the wait.

@@ -7,6 +7,7 @@ package directfund
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/rlp"
@@ -60,6 +61,9 @@ type Objective struct {
 	requests []uint64     // who waits for the channel to open
 	progress uint64
 	reason   string
+	// The owner's key may be elsewhere: when its Join could not be had, it is asked for again.
+	unsigned  uint64 // times in a row
+	signAgain uint64 // not before then, if unsigned
 }
 
 type channelFacts = protocols.ChainView
@@ -126,6 +130,9 @@ func (o Objective) WaitingFor() protocols.WaitingFor {
 		return "the owner's approval"
 	case Signing:
 		for i := range o.sigs {
+			if uint8(i) == o.cfg.Me && !o.complete(o.cfg.Me) {
+				return "our own signatures"
+			}
 			if !o.complete(uint8(i)) {
 				return protocols.WaitingFor(fmt.Sprintf("participant %d to accept", i))
 			}
@@ -163,9 +170,13 @@ func (o Objective) Resume() (acts []protocols.Action) {
 func (o *Objective) signOwn() []protocols.Action {
 	acts := []protocols.Action{protocols.Sign{Message: o.cfg.Update0}}
 	if o.needsJoin(o.cfg.Me) {
-		acts = append(acts, protocols.Sign{Message: o.join(o.cfg.Me), Key: protocols.OwnerKey})
+		acts = append(acts, o.signJoin())
 	}
 	return acts
+}
+
+func (o *Objective) signJoin() protocols.Action {
+	return protocols.Sign{Message: o.join(o.cfg.Me), Key: protocols.OwnerKey}
 }
 
 func (o *Objective) join(i uint8) channel.Join {
@@ -182,6 +193,8 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 		acts = o.onReceived(in)
 	case protocols.Signed:
 		acts = o.onSigned(in)
+	case protocols.Unsigned:
+		acts = o.onUnsigned(in)
 	case protocols.Connected:
 		acts = o.tell(in.Peer)
 	case protocols.ChainView:
@@ -335,6 +348,32 @@ func (o *Objective) onSigned(in protocols.Signed) []protocols.Action {
 	return append(acts, o.advance()...)
 }
 
+// onUnsigned says it, and lets the Join be asked for again after a while.
+func (o *Objective) onUnsigned(in protocols.Unsigned) []protocols.Action {
+	m, ok := in.Message.(channel.Join)
+	if !ok || m != o.join(o.cfg.Me) || o.phase != Signing {
+		return nil
+	}
+	o.unsigned++
+	o.signAgain = 0 // counted from the next Tick: only that knows the time
+	return []protocols.Action{protocols.Notify{Event: protocols.Notification{Kind: protocols.NoteRefused, Code: in.Code, Text: "our owner's Join: " + in.Err}}}
+}
+
+// resign asks for our owner's Join again when it is time.
+func (o *Objective) resign(now uint64) []protocols.Action {
+	switch {
+	case o.unsigned == 0 || o.phase != Signing || !o.joins[o.cfg.Me].IsZero():
+		return nil
+	case o.signAgain == 0:
+		o.signAgain = now + protocols.Patience(o.cfg.Stall, o.unsigned-1)
+		return nil
+	case now < o.signAgain:
+		return nil
+	}
+	o.signAgain = math.MaxUint64 // until it is known how this one ends
+	return []protocols.Action{o.signJoin()}
+}
+
 func (o *Objective) allSigned() bool {
 	for i := uint8(0); i < o.n; i++ {
 		if !o.complete(i) {
@@ -438,8 +477,9 @@ func (o *Objective) onSubmitted(in protocols.Submitted) []protocols.Action {
 }
 
 func (o *Objective) onTick(now uint64) (acts []protocols.Action) {
+	acts = o.resign(now)
 	if now < o.progress+o.cfg.Stall {
-		return nil
+		return acts
 	}
 	o.progress = now
 	switch o.phase {
@@ -450,10 +490,10 @@ func (o *Objective) onTick(now uint64) (acts []protocols.Action) {
 			}
 		}
 	case Funding:
-		acts = o.fund()
+		acts = append(acts, o.fund()...)
 	case Refunding:
 		if !o.view.Seen.Refunded {
-			acts = []protocols.Action{protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxRefund}}}
+			acts = append(acts, protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxRefund}})
 		}
 	}
 	return acts

@@ -30,6 +30,9 @@ type node struct {
 	known bool
 	fuse  func(protocols.Action) bool // the process dies before the action for which this is true
 
+	remote bool             // owner's and attestor's keys are elsewhere
+	unsaid []protocols.Sign // what their signer was asked and has not answered
+
 	// What the oracle remembers, across crashes.
 	ever       map[uint64]channel.Update // every Update ever signed
 	seen       protocols.ChainView       // newest picture of the chain that the node was given
@@ -242,6 +245,11 @@ func (c *cluster) act(n *node, a protocols.Action) []protocols.Action {
 	switch a := a.(type) {
 	case protocols.Sign:
 		c.checkSign(n, a)
+		if n.remote && a.Key != protocols.SessionKey {
+			c.printf("  %d asks its signer for %s", n.me, strings.TrimPrefix(fmt.Sprintf("%T", a.Message), "channel."))
+			n.unsaid = append(n.unsaid, a)
+			return nil
+		}
 		key := n.key
 		if a.Key == protocols.OwnerKey {
 			key = n.owner
@@ -317,6 +325,21 @@ func (c *cluster) catchUp(n *node, from uint64, heads []protocols.Head) protocol
 		}
 	}
 	return m
+}
+
+// signer answers everything that a node's signer was asked.
+func (c *cluster) signer(n *node, signs bool) {
+	asked := n.unsaid
+	n.unsaid = nil
+	for _, a := range asked {
+		if !signs {
+			c.input(n, protocols.Unsigned{Message: a.Message, Code: channel.CodeSigner, Err: "it is asleep"})
+			continue
+		}
+		sig, err := channel.Sign(n.cfg.Rules.Params.Domain().Digest(a.Message), n.owner)
+		require.NoError(c.t, err)
+		c.input(n, protocols.Signed{Message: a.Message, Signature: sig})
+	}
 }
 
 // deliver hands over the i-th message in the network.
@@ -475,7 +498,7 @@ func (c *cluster) reorg(deposits bool) {
 // crash ends a process; what it sent and submitted is out, what it had in memory is gone.
 func (c *cluster) crash(i int) {
 	n := c.nodes[i]
-	n.up, n.life, n.fuse = false, lifecycle.Lifecycle{}, nil
+	n.up, n.life, n.fuse, n.unsaid = false, lifecycle.Lifecycle{}, nil, nil
 	n.crashes++
 	if d := n.disk; d.durable != nil { // what was not waited for may be lost: here it always is
 		d.supported, d.sigs, d.durable = d.durable.update, d.durable.sigs, nil

@@ -171,6 +171,8 @@ func (l Lifecycle) Crank(in protocols.Input) (Lifecycle, []protocols.Action) {
 		acts = l.received(in)
 	case protocols.Signed:
 		acts = l.signed(in)
+	case protocols.Unsigned:
+		acts = l.unsigned(in)
 	case protocols.Request:
 		acts = l.request(in)
 	case protocols.Submitted:
@@ -261,6 +263,17 @@ func (l *Lifecycle) signed(in protocols.Signed) []protocols.Action {
 		return l.toDefund(in)
 	}
 	return l.toSettle(in)
+}
+
+// unsigned goes to those who sign with a key that may be elsewhere.
+func (l *Lifecycle) unsigned(in protocols.Unsigned) []protocols.Action {
+	switch in.Message.(type) {
+	case channel.Join:
+		return l.toFund(in)
+	case channel.Attestation:
+		return l.toSettle(in)
+	}
+	return nil
 }
 
 func (l *Lifecycle) request(in protocols.Request) []protocols.Action {

@@ -75,6 +75,10 @@ func (c *cluster) command(t *testing.T, d *datadriven.TestData) {
 		c.input(c.nodes[who()], protocols.Request{ID: 2, Ask: protocols.AskApprove{}, Now: c.now})
 	case "reject":
 		c.input(c.nodes[who()], protocols.Request{ID: 3, Ask: protocols.AskReject{Reason: d.Input}, Now: c.now})
+	case "remote": // the keys of owner and attestor are with a signer
+		c.nodes[who()].remote = true
+	case "signs", "refuses":
+		c.signer(c.nodes[who()], d.Cmd == "signs")
 	case "close":
 		c.close(who(), 200)
 	case "stabilize":

@@ -52,8 +52,9 @@ type Objective struct {
 	attestation channel.Signature
 	publishes   bool   // attesting was not possible, or is not ours: the journal is published
 	now         uint64 // of the newest Tick
-	again       uint64 // when a failed transaction is tried again, if retry
+	again       uint64 // when a failed transaction or signature is tried again, if retry
 	retry       bool
+	unsigned    uint64 // signatures in a row that there were none of
 }
 
 // New watches.
@@ -104,6 +105,8 @@ func (o Objective) Crank(in protocols.Input) (Objective, []protocols.Action) {
 		acts = o.onReplayed(in)
 	case protocols.Signed:
 		acts = o.onSigned(in)
+	case protocols.Unsigned:
+		acts = o.onUnsigned(in)
 	case protocols.Submitted:
 		acts = o.onSubmitted(in)
 	case protocols.Tick:
@@ -124,7 +127,7 @@ func (o *Objective) lost(before protocols.Seen) []protocols.Action {
 	return nil
 }
 
-// submit asks for the transaction of the phase, unless what it is for is on chain already and only does not count yet.
+// submit asks for the signature or the transaction of the phase, unless what it is for is on chain already and only does not count yet.
 func (o *Objective) submit() []protocols.Action {
 	o.retry = false
 	switch seen := o.view.Seen; {
@@ -132,6 +135,8 @@ func (o *Objective) submit() []protocols.Action {
 		return nil
 	}
 	switch o.phase {
+	case Attesting:
+		return []protocols.Action{protocols.Sign{Message: channel.Attestation(o.update), Key: protocols.AttestorKey}}
 	case Publishing:
 		return []protocols.Action{protocols.SubmitTx{Tx: protocols.Tx{Kind: protocols.TxPublish}}}
 	case Submitting:
@@ -207,8 +212,8 @@ func (o *Objective) onReplayed(in protocols.Replayed) []protocols.Action {
 	if !o.cfg.Attest {
 		return o.publish()
 	}
-	o.phase, o.publishes = Attesting, false
-	return []protocols.Action{protocols.Sign{Message: channel.Attestation(o.update), Key: protocols.AttestorKey}}
+	o.phase, o.publishes, o.unsigned = Attesting, false, 0
+	return o.submit()
 }
 
 func (o *Objective) onSigned(in protocols.Signed) []protocols.Action {
@@ -218,6 +223,18 @@ func (o *Objective) onSigned(in protocols.Signed) []protocols.Action {
 	}
 	o.attestation, o.phase = in.Signature, Submitting
 	return o.submit()
+}
+
+// onUnsigned asks again, each time after twice as long: there may be a person behind the signer. The journal is not published
+// instead: that would risk a bond for a fault of ours.
+func (o *Objective) onUnsigned(in protocols.Unsigned) []protocols.Action {
+	m, ok := in.Message.(channel.Attestation)
+	if !ok || o.phase != Attesting || m != channel.Attestation(o.update) {
+		return nil
+	}
+	o.retry, o.again = true, o.now+protocols.Patience(o.cfg.Stall, o.unsigned)
+	o.unsigned++
+	return []protocols.Action{protocols.Notify{Event: protocols.Notification{Kind: protocols.NoteRefused, Code: in.Code, Text: "not attested yet: " + in.Err}}}
 }
 
 // onSubmitted tries again what failed. A World that does not take our word gets the journal instead, if we publish.

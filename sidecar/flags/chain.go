@@ -1,8 +1,11 @@
 package flags
 
 import (
+	"fmt"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/evmts/channels/plugin"
 	"github.com/urfave/cli/v2"
 )
 
@@ -30,4 +33,40 @@ var (
 // Follow are these flags.
 func Follow() []cli.Flag {
 	return []cli.Flag{RollupRPC, CheckOutputs, VerifyReceipts, StallTimeout}
+}
+
+// What says how transactions are sent, beside the flags of op-service's transaction manager.
+var (
+	GasCap = &cli.Uint64Flag{Name: "tx.gas-cap", EnvVars: env("TX_GAS_CAP"), Value: plugin.MaxTxGas,
+		Usage: "highest `GAS` limit of one transaction; a call that needs more is refused before it is sent"}
+	L1EthRPC = &cli.StringFlag{Name: "l1-eth-rpc", EnvVars: env("L1_ETH_RPC"),
+		Usage: "JSON-RPC `URL` of an L1 execution client: transactions can be forced through L1, paid by the same key there; without it none are"}
+	L1Portal = &cli.StringFlag{Name: "l1-portal", EnvVars: env("L1_PORTAL"),
+		Usage: "`ADDRESS` of the L2's OptimismPortal on L1; with --rollup-rpc the op-node says it"}
+	ForceThroughL1 = &cli.BoolFlag{Name: "force-through-l1", EnvVars: env("FORCE_THROUGH_L1"),
+		Usage: "send every transaction as a deposit on L1, where the sequencer cannot drop it"}
+	ForceAfter = &cli.DurationFlag{Name: "force-after", EnvVars: env("FORCE_AFTER"), Value: plugin.DefaultForceAfter,
+		Usage: "with --l1-eth-rpc: force what waits when the L2 has built blocks for so long without a transaction of ours; 0: never"}
+	L1MaxBaseFee = &cli.Float64Flag{Name: "l1.max-basefee", EnvVars: env("L1_MAX_BASEFEE"), Usage: "highest base fee on L1, in `GWEI`, at which anything is forced; 0: any"}
+	L1MaxTipCap  = &cli.Float64Flag{Name: "l1.max-tip-cap", EnvVars: env("L1_MAX_TIP_CAP"), Usage: "highest tip on L1, in `GWEI`; 0: any"}
+)
+
+// Send are these flags.
+func Send() []cli.Flag {
+	return []cli.Flag{GasCap, L1EthRPC, L1Portal, ForceThroughL1, ForceAfter, L1MaxBaseFee, L1MaxTipCap}
+}
+
+// ReadForce reads how transactions are forced through L1.
+func ReadForce(ctx *cli.Context) (plugin.ForceConfig, error) {
+	f := plugin.ForceConfig{
+		L1RPC: ctx.String(L1EthRPC.Name), Always: ctx.Bool(ForceThroughL1.Name), After: ctx.Duration(ForceAfter.Name),
+		MaxBaseFeeGwei: ctx.Float64(L1MaxBaseFee.Name), MaxTipCapGwei: ctx.Float64(L1MaxTipCap.Name),
+	}
+	if s := ctx.String(L1Portal.Name); s != "" {
+		if !common.IsHexAddress(s) {
+			return f, fmt.Errorf("--%s: %q is no address", L1Portal.Name, s)
+		}
+		f.Portal = common.HexToAddress(s)
+	}
+	return f, f.Check()
 }

@@ -84,6 +84,10 @@ func Run() []cli.Flag {
 		P2PListen, P2PPeers, P2PAllow, P2PDeny, P2POpen, PolicyAsk, PolicyAllow, PolicyWindow, PolicyMaxStake, Stall, Skew, Margin, Turn, JWTSecret,
 	}
 	out = append(out, Follow()...)
+	out = append(out, Send()...)
+	out = append(out, PushFeedFlags()...)
+	out = append(out, Signers()...)
+	out = append(out, Tracing()...)
 	out = append(out, oprpc.CLIFlagsWithCategory(EnvVarPrefix, "", oprpc.CLIConfig{ListenAddr: "127.0.0.1", ListenPort: 9545})...)
 	out = append(out, oplog.CLIFlags(EnvVarPrefix)...)
 	out = append(out, opmetrics.CLIFlags(EnvVarPrefix)...)
