@@ -1,13 +1,10 @@
 package opgeth
 
 import (
-	"math/big"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/core/types"
-	"github.com/ethereum/go-ethereum/params"
 	"github.com/evmts/channels/plugin/anvil"
-	"github.com/stretchr/testify/require"
 )
 
 // BenchmarkBlock builds and imports blocks of 200 transactions, each with a log: on a node alone, with a whole sidecar inside whose
@@ -42,26 +39,15 @@ func BenchmarkBlock(b *testing.B) {
 			} else {
 				h.up(p)
 			}
-			signer, key := types.LatestSignerForChainID(big.NewInt(chainID)), anvil.Keys()[1]
-			nonce := uint64(0)
-			b.ReportAllocs()
+			data := make([]byte, 64)
 			for b.Loop() {
 				b.StopTimer()
 				txs := make([]*types.Transaction, transactions)
 				for i := range txs {
-					txs[i] = types.MustSignNewTx(key, signer, &types.DynamicFeeTx{
-						ChainID: big.NewInt(chainID), Nonce: nonce, Gas: 100_000, GasTipCap: big.NewInt(1e6), GasFeeCap: big.NewInt(100 * params.GWei), To: &emitter, Data: make([]byte, 64),
-					})
-					nonce++
-				}
-				for _, err := range h.service.TxPool().Add(txs, true) {
-					require.NoError(b, err)
+					txs[i] = h.sign(anvil.Keys()[1], uint64(i), 100_000, emitter, nil, data)
 				}
 				b.StartTimer()
-				block := h.commit()
-				b.StopTimer()
-				require.Len(b, h.service.BlockChain().GetBlockByHash(block.Hash()).Transactions(), transactions)
-				b.StartTimer()
+				h.commit(txs...)
 			}
 		})
 	}
