@@ -261,16 +261,16 @@ func (a *API) Submit(ctx context.Context, id common.Hash, payload hexutil.Bytes,
 		ask.NotAfter, ask.Nonce = opts.NotAfter, opts.Nonce
 	}
 	start := time.Now()
-	var engine *Engine
+	var by *Engine
 	ans, err := a.request(ctx, func(e *Engine, ch chan<- Answer) {
-		engine = e
+		by = e
 		e.ask(id, ask, ch)
 	})
 	if err != nil {
 		return nil, err
 	}
-	engine.cfg.Metrics.FinalSeconds.Observe(time.Since(start).Seconds())
-	engine.traces.answered(id, ans.Seq, start, len(payload))
+	by.cfg.Metrics.FinalSeconds.Observe(time.Since(start).Seconds())
+	by.traces.answered(id, ans.Seq, start, len(payload))
 	return &Submitted{ans.Seq}, nil
 }
 
