@@ -146,8 +146,9 @@ type Submitter struct {
 	poolClear  bool // nothing of a previous process is in the pool
 	censored   bool // the sequencer leaves our transactions out
 
-	l1        *l1 // nil: nothing is forced
-	inclusion inclusion
+	l1         *l1       // nil: nothing is forced
+	lookedAtL1 time.Time // for deposits of a previous process
+	inclusion  inclusion
 
 	nextNonce atomic.Uint64 // behind the highest that was sent
 

@@ -70,6 +70,9 @@ const (
 	defaultChainID = 901
 	// l1Poll is how often op-node and op-batcher ask for news: what a devnet waits for.
 	l1Poll = 500 * time.Millisecond
+	// recommit is how often op-geth fills the block that it builds with what has come into its pool. Its default, 2 s, is longer than
+	// a block here: what follows from a block would not be in the next one.
+	recommit = "100ms"
 )
 
 // batcherKey is the account that pays for batches on L1: the last one, which nobody else uses there.
@@ -228,7 +231,7 @@ func (s *Stack) startGeth(ctx context.Context) error {
 	}
 	s.Geth = s.program("op-geth", s.opts.Binaries.Geth, s.gethReady, append([]string{
 		"--datadir", s.path("geth"), "--networkid", strconv.FormatUint(s.opts.ChainID, 10), "--nodiscover", "--maxpeers", "0", "--port", "0",
-		"--syncmode", "full", "--gcmode", "archive", "--state.scheme=hash", "--cache", "256", "--rollup.disabletxpoolgossip=true",
+		"--miner.recommit", recommit, "--syncmode", "full", "--gcmode", "archive", "--state.scheme=hash", "--cache", "256", "--rollup.disabletxpoolgossip=true",
 		"--http", "--http.addr", "127.0.0.1", "--http.port", port, "--http.api", "eth,net,web3,txpool,debug,admin",
 		"--ws", "--ws.addr", "127.0.0.1", "--ws.port", port, "--ws.api", "eth,net,web3,txpool,debug",
 		"--authrpc.addr", "127.0.0.1", "--authrpc.port", strconv.Itoa(s.engine), "--authrpc.jwtsecret", s.path("jwt.hex"),
