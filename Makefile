@@ -58,15 +58,11 @@ build/.op-binaries: $(OP_VERSIONS) | prerequisites
 .PHONY: op-binaries
 op-binaries: build/.op-binaries ## build op-geth, op-node and op-batcher, for devnet-op, load and test-op
 
-# op-geth with the sidecar inside: the project's modules, but the op-geth that op-node of e2e/opstack works with. The files that say so
-# are made anew each time: both lists of modules move.
 .PHONY: op-geth-channels
-op-geth-channels: prerequisites ## build op-geth with the sidecar inside, for test-op
+op-geth-channels: prerequisites ## build build/bin/op-geth-channels: op-geth with the sidecar inside
 	@mkdir -p build/bin
-	@cp go.mod build/op-geth-channels.mod && sort -u go.sum e2e/opstack/go.sum > build/op-geth-channels.sum
-	@go mod edit -replace=$$(sed -n 's/^replace \(.*\) => \(.*\) \(.*\)/\1=\2@\3/p' e2e/opstack/go.mod) build/op-geth-channels.mod
 	@echo "building op-geth-channels (the first time takes a minute or two)"
-	go build -modfile=build/op-geth-channels.mod -mod=mod -o build/bin/op-geth-channels ./cmd/op-geth-channels
+	go build -o build/bin/op-geth-channels ./cmd/op-geth-channels
 
 .PHONY: devnet-op
 devnet-op: deps build op-binaries ## devnet on a real op-stack: op-geth, op-node and op-batcher instead of anvil

@@ -2,15 +2,18 @@ package sidecar_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/examples/counter"
 	"github.com/evmts/channels/protocols"
+	"github.com/evmts/channels/sidecar/tracing/tracingtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -18,6 +21,22 @@ import (
 // and the sequencer's record of the Update with all signatures. answer-µs is what the author waits for.
 func BenchmarkClosedLoop(b *testing.B) {
 	sequencer, author, id := pair(b, counter.Wasm, derivation.Options{PageLimit: 1})
+	closedLoop(b, sequencer, author, id)
+}
+
+// BenchmarkClosedLoopTraced is the same with every event, or none, recorded by both.
+func BenchmarkClosedLoopTraced(b *testing.B) {
+	for _, share := range []float64{0, 0.01, 1} {
+		b.Run(fmt.Sprintf("share=%v", share), func(b *testing.B) {
+			c := tracingtest.Start(nil)
+			b.Cleanup(c.Close)
+			sequencer, author, id := traced(b, c, share, counter.Wasm, derivation.Options{PageLimit: 1})
+			closedLoop(b, sequencer, author, id)
+		})
+	}
+}
+
+func closedLoop(b *testing.B, sequencer, author *peer, id common.Hash) {
 	notes, cancel := sequencer.engine.Subscribe(id)
 	defer cancel()
 	payload := hexutil.Bytes{0x01}

@@ -216,15 +216,19 @@ func (e *Engine) onStep(s ChainStep) {
 func (e *Engine) view(c *running) protocols.ChainView {
 	funding := c.Rules().Funding
 	v := protocols.ChainView{Time: e.chain.at(e.cfg.Trust.Of(funding)).Time}
-	if v.Time == 0 {
+	v.Seen.Time = e.chain.head.Time
+	if v.Seen.Time != 0 {
+		for _, f := range c.facts {
+			see(&v.Seen, f, funding)
+		}
+	}
+	if v.Time == 0 { // no block has the level yet
 		return v
 	}
-	v.Seen.Time = e.chain.head.Time
 	v.Funded = !slices.ContainsFunc(funding, func(s channel.Stake) bool {
 		return slices.ContainsFunc(s.Amounts, func(a channel.Amount) bool { return !a.IsZero() })
 	})
 	for _, f := range c.facts {
-		see(&v.Seen, f, funding)
 		if !e.counts(f, funding) {
 			continue
 		}

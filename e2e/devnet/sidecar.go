@@ -41,11 +41,11 @@ type Sidecar struct {
 	sessionFile string
 	proc        process
 
+	ownerElsewhere bool // with a remote signer
+
 	// Of one that runs inside op-geth; otherwise nothing.
 	host        *opdevnet.Program
 	config, ipc string
-
-	ownerElsewhere bool // with a remote signer
 }
 
 // process is what a sidecar runs in.

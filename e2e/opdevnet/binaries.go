@@ -13,7 +13,9 @@ type Binaries struct {
 }
 
 // FindGethWithChannels looks for op-geth-channels, which can stand in the place of Geth.
-func FindGethWithChannels(root string) (string, error) { return find(root, "op-geth-channels") }
+func FindGethWithChannels(root string) (string, error) {
+	return find(root, "op-geth-channels", "op-geth-channels")
+}
 
 // ErrBinaries means that the op-stack's programs are not built.
 var ErrBinaries = errors.New("the op-stack's programs are not built")
@@ -24,17 +26,17 @@ func FindBinaries(root string) (b Binaries, err error) {
 		name string
 		at   *string
 	}{{"op-geth", &b.Geth}, {"op-node", &b.Node}, {"op-batcher", &b.Batcher}} {
-		if *p.at, err = find(root, p.name); err != nil {
+		if *p.at, err = find(root, p.name, "op-binaries"); err != nil {
 			return Binaries{}, err
 		}
 	}
 	return b, nil
 }
 
-func find(root, name string) (string, error) {
+func find(root, name, target string) (string, error) {
 	path := filepath.Join(root, "build", "bin", name)
 	if _, err := exec.LookPath(path); err != nil {
-		return "", fmt.Errorf("%w: no %s: run `make op-binaries` in %s (some minutes, once)", ErrBinaries, name, root)
+		return "", fmt.Errorf("%w: no %s: run `make %s` in %s (some minutes, once)", ErrBinaries, name, target, root)
 	}
 	return path, nil
 }

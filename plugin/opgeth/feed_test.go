@@ -91,16 +91,15 @@ func TestF7_HeadsAndLogsWithoutRPC(t *testing.T) {
 	f.until(h.head())
 	f.agrees()
 	require.Len(t, f.logs, 15)
-	require.Equal(t, h.head().Hash(), f.at.Safe.Hash, "the simulated consensus layer calls every block safe")
+	require.Equal(t, h.head().Hash(), f.at.Safe.Hash, "every block is called safe")
 	require.EqualValues(t, 128, f.at.Finalized.Number)
 
 	h.send(emitter, nil, []byte("lost"))
 	f.until(h.commit())
 	require.Equal(t, []byte("lost"), f.logs[len(f.logs)-1].Data)
 
-	// Two blocks go, others come: the log is gone and another one there. The pool puts what was lost back, with the nonce of its sender.
+	// Two blocks go, others come: the log is gone and another one there.
 	h.fork(150)
-	h.beacon.Rollback()
 	h.send(emitter, nil, []byte("other"))
 	for range 3 {
 		h.commit()
@@ -139,6 +138,20 @@ func TestF7_TheFeedOutlivesItsNode(t *testing.T) {
 	f.until(h.commit())
 	h.close()
 	f.stop()
+}
+
+// TestF7_NothingIsSafeBeforeTheNodeSaysSo: op-geth knows no safe block until op-node has named one.
+func TestF7_NothingIsSafeBeforeTheNodeSaysSo(t *testing.T) {
+	h := newHost(t, t.TempDir())
+	require.NoError(t, h.stack.Start())
+	c, err := plugin.Dial(t.Context(), plugin.Config{Local: h.local(), ChainID: chainID, Logger: h.stack.Config().Logger})
+	require.NoError(t, err)
+	defer c.Close()
+	for level, want := range map[plugin.Level]common.Hash{plugin.Unsafe: h.head().Hash(), plugin.Safe: {}, plugin.Finalized: {}} {
+		b, err := c.Head(t.Context(), level)
+		require.NoError(t, err)
+		require.Equal(t, want, b.Hash, level)
+	}
 }
 
 // TestA13_ANodeOfAnotherChainIsRefused, in this process as over RPC.

@@ -3,6 +3,7 @@ package opgeth
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
 	"encoding/hex"
 	"fmt"
 	"math/big"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ethereum-optimism/optimism/op-service/cliapp"
+	"github.com/ethereum/go-ethereum/beacon/engine"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/core"
@@ -55,12 +57,12 @@ var (
 // the proxy that contracts are deployed through has no constructor: it is in the genesis of every op-stack chain.
 var deployerCode = common.FromHex("7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3")
 
-// host is a real node of op-geth, whose blocks a simulated consensus layer makes.
+// host is a real node of op-geth; the test is its consensus layer.
 type host struct {
-	t       *testing.T
+	t       testing.TB
 	stack   *node.Node
 	service *eth.Ethereum
-	beacon  *catalyst.SimulatedBeacon
+	engine  *catalyst.ConsensusAPI
 	log     *lines
 	client  *ethclient.Client
 	closed  bool
@@ -84,10 +86,18 @@ func (l *lines) String() string {
 	return l.b.String()
 }
 
+// chainConfig has the forks up to Cancun.
+func chainConfig() *params.ChainConfig {
+	c := *params.AllDevChainProtocolChanges
+	c.PragueTime, c.OsakaTime = nil, nil
+	c.BlobScheduleConfig = &params.BlobScheduleConfig{Cancun: params.DefaultCancunBlobConfig}
+	return &c
+}
+
 var secret = [32]byte{1, 2, 3}
 
 // newHost makes a node and starts nothing.
-func newHost(t *testing.T, dir string) *host {
+func newHost(t testing.TB, dir string) *host {
 	t.Helper()
 	h := &host{t: t, log: new(lines)}
 	secretFile := filepath.Join(t.TempDir(), "jwt.hex")
@@ -110,7 +120,7 @@ func newHost(t *testing.T, dir string) *host {
 		alloc[crypto.PubkeyToAddress(k.PublicKey)] = types.Account{Balance: new(big.Int).Mul(big.NewInt(1000), big.NewInt(params.Ether))}
 	}
 	e := ethconfig.Defaults
-	e.Genesis = &core.Genesis{Config: params.AllDevChainProtocolChanges, GasLimit: 60_000_000, Alloc: alloc, BaseFee: big.NewInt(params.GWei)}
+	e.Genesis = &core.Genesis{Config: chainConfig(), GasLimit: 60_000_000, Alloc: alloc, BaseFee: big.NewInt(params.GWei)}
 	e.SyncMode, e.NetworkId, e.StateScheme, e.NoPruning = ethconfig.FullSync, chainID, "hash", true
 	e.TxPool.NoLocals = true
 	h.service, err = eth.New(h.stack, &e)
@@ -126,9 +136,7 @@ func newHost(t *testing.T, dir string) *host {
 func (h *host) begin() {
 	h.t.Helper()
 	require.NoError(h.t, h.stack.Start())
-	var err error
-	h.beacon, err = catalyst.NewSimulatedBeacon(0, common.Address{1}, h.service)
-	require.NoError(h.t, err)
+	h.engine = catalyst.NewConsensusAPI(h.service)
 	h.client = ethclient.NewClient(h.stack.Attach())
 }
 
@@ -156,14 +164,41 @@ func (h *host) close() {
 	}
 }
 
-// commit makes a block, empty or with what is in the pool.
-func (h *host) commit() *types.Header {
+// commit makes a block of these transactions, as op-node has its blocks made: by the engine API, with a list and without the pool.
+func (h *host) commit(txs ...*types.Transaction) *types.Header {
 	h.t.Helper()
-	before := h.head()
-	h.beacon.Commit()
-	now := h.head()
-	require.Equal(h.t, before.Hash(), now.ParentHash, "no block was made")
-	return now
+	parent, ctx := h.head(), context.Background()
+	attributes := &engine.PayloadAttributes{Timestamp: parent.Time + 1, BeaconRoot: new(common.Hash), Withdrawals: []*types.Withdrawal{}, NoTxPool: true}
+	for _, tx := range txs {
+		raw, err := tx.MarshalBinary()
+		require.NoError(h.t, err)
+		attributes.Transactions = append(attributes.Transactions, raw)
+	}
+	built, err := h.engine.ForkchoiceUpdatedV3(ctx, h.choice(parent), attributes)
+	require.NoError(h.t, err)
+	require.NotNil(h.t, built.PayloadID, "%+v", built)
+	payload, err := h.engine.GetPayloadV3(*built.PayloadID)
+	require.NoError(h.t, err)
+	status, err := h.engine.NewPayloadV3(ctx, *payload.ExecutionPayload, []common.Hash{}, attributes.BeaconRoot)
+	require.NoError(h.t, err)
+	require.Equal(h.t, engine.VALID, status.Status)
+	block := h.service.BlockChain().GetHeaderByHash(payload.ExecutionPayload.BlockHash)
+	_, err = h.engine.ForkchoiceUpdatedV3(ctx, h.choice(block), nil)
+	require.NoError(h.t, err)
+	require.Equal(h.t, block.Hash(), h.head().Hash(), "no block was made")
+	return block
+}
+
+// finality is how many blocks become final at a time.
+const finality = 32
+
+// choice calls a head safe, and what is before the last multiple of finality final.
+func (h *host) choice(head *types.Header) engine.ForkchoiceStateV1 {
+	final := head
+	for final.Number.Uint64()%finality != 0 {
+		final = h.service.BlockChain().GetHeaderByHash(final.ParentHash)
+	}
+	return engine.ForkchoiceStateV1{HeadBlockHash: head.Hash(), SafeBlockHash: head.Hash(), FinalizedBlockHash: final.Hash()}
 }
 
 func (h *host) head() *types.Header { return h.service.BlockChain().CurrentBlock() }
@@ -171,23 +206,29 @@ func (h *host) head() *types.Header { return h.service.BlockChain().CurrentBlock
 // fork makes an older block the head.
 func (h *host) fork(number uint64) {
 	h.t.Helper()
-	require.NoError(h.t, h.beacon.Fork(h.service.BlockChain().GetHeaderByNumber(number).Hash()))
+	_, err := h.service.BlockChain().SetCanonical(h.service.BlockChain().GetBlockByNumber(number))
+	require.NoError(h.t, err)
+}
+
+// sign makes a transaction for the next block of account key, which comes after `before` others of it there.
+func (h *host) sign(key *ecdsa.PrivateKey, before uint64, gas uint64, to common.Address, value *big.Int, data []byte) *types.Transaction {
+	h.t.Helper()
+	state, err := h.service.BlockChain().State()
+	require.NoError(h.t, err)
+	return types.MustSignNewTx(key, types.LatestSignerForChainID(big.NewInt(chainID)), &types.DynamicFeeTx{
+		ChainID: big.NewInt(chainID), Nonce: state.GetNonce(crypto.PubkeyToAddress(key.PublicKey)) + before, Gas: gas, GasTipCap: big.NewInt(1),
+		GasFeeCap: big.NewInt(100 * params.GWei), To: &to, Value: value, Data: data,
+	})
 }
 
 // send has a call mined in a block of its own.
 func (h *host) send(to common.Address, value *big.Int, data []byte) *types.Receipt {
 	h.t.Helper()
-	tx, err := anvil.Publish(h.t.Context(), h.client.Client(), anvil.Keys()[0], &to, value, data)
-	require.NoError(h.t, err)
-	block := h.commit()
-	for _, r := range h.service.BlockChain().GetReceiptsByHash(block.Hash()) {
-		if r.TxHash == tx.Hash() {
-			require.Equal(h.t, types.ReceiptStatusSuccessful, r.Status)
-			return r
-		}
-	}
-	h.t.Fatalf("%s is not in block %d", tx.Hash(), block.Number)
-	return nil
+	block := h.commit(h.sign(anvil.Keys()[0], 0, 15_000_000, to, value, data))
+	receipts := h.service.BlockChain().GetReceiptsByHash(block.Hash())
+	require.Len(h.t, receipts, 1)
+	require.Equal(h.t, types.ReceiptStatusSuccessful, receipts[0].Status)
+	return receipts[0]
 }
 
 // deploy puts the contracts on the chain, without a World.
@@ -215,7 +256,7 @@ func (h *host) options(c adjudicator.Contracts, more ...string) []string {
 }
 
 // parse reads arguments as op-geth-channels does.
-func parse(t *testing.T, args ...string) (cfg Config) {
+func parse(t testing.TB, args ...string) (cfg Config) {
 	t.Helper()
 	app := &cli.App{Flags: cliapp.ProtectFlags(Flags()), Action: func(ctx *cli.Context) error {
 		require.True(t, ctx.Bool(EnabledFlag.Name))
@@ -274,7 +315,7 @@ func (h *host) ready() (code int, out sidecar.Readiness) {
 }
 
 // deployed is the chain with the contracts after a node has ended, so that another one goes on in the folder with a sidecar from its start.
-func deployed(t *testing.T) (dir string, c adjudicator.Contracts) {
+func deployed(t testing.TB) (dir string, c adjudicator.Contracts) {
 	t.Helper()
 	dir = t.TempDir()
 	h := newHost(t, dir)
