@@ -289,7 +289,7 @@ func (l *Link) sent(r plugin.Result) {
 		s.err = r.Err
 	}
 	if r.Receipt != nil {
-		s.mined = append(s.mined, MinedTx{r.TxHash, r.Receipt.GasUsed, r.Forced})
+		s.mined = append(s.mined, MinedTx{r.TxHash, r.Receipt.BlockNumber.Uint64(), r.Receipt.GasUsed, r.Forced})
 	}
 	s.took = append(s.took, TxStep{"simulate", r.Simulating, r.Simulated}, TxStep{"send", r.Simulated, r.Published}, TxStep{"mine", r.Published, time.Now()})
 	done, out := s.left == 0, TxResult{Mined: s.mined, Took: s.took, Err: s.err}
