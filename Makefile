@@ -107,7 +107,7 @@ lint: prerequisites ## formatting and vet
 
 .PHONY: bench
 bench: build ## figures: events/s and latency, derivation calls/s, journal appends/s
-	go test ./sidecar -run '^$$' -bench 'ClosedLoop|Pipelined' -benchtime 5s
+	go test ./sidecar -run '^$$' -bench 'ClosedLoop|Pipelined|ManyChannels' -benchtime 5s
 	go test ./derivation -run '^$$' -bench . -benchtime 2s
 	go test ./channel ./eventstore -run '^$$' -bench . -benchtime 1s
 

@@ -35,3 +35,7 @@ func (l *Link) Calls(req TxRequest) ([]adjudicator.Call, error) { return l.calls
 func (l *Link) Head(ctx context.Context) (plugin.BlockRef, error) {
 	return l.chain.Head(ctx, plugin.Unsafe)
 }
+
+// Step gives the loop a step of the chain, and Tick its tick; they return when it has been taken.
+func (e *Engine) Step(s ChainStep) error { return e.do(context.Background(), func() { e.onStep(s) }) }
+func (e *Engine) Tick() error            { return e.do(context.Background(), e.onTick) }
