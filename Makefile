@@ -106,10 +106,11 @@ lint: prerequisites ## formatting and vet
 	go vet -tags opstack ./e2e/...
 
 .PHONY: bench
-bench: build ## figures: events/s and latency, derivation calls/s, journal appends/s
+bench: build ## figures: events/s and latency, derivation calls/s, journal appends/s, blocks with a sidecar in the node
 	go test ./sidecar -run '^$$' -bench 'ClosedLoop|Pipelined|ManyChannels' -benchtime 5s
 	go test ./derivation -run '^$$' -bench . -benchtime 2s
 	go test ./channel ./eventstore -run '^$$' -bench . -benchtime 1s
+	go test ./plugin/opgeth -run '^$$' -bench Block -benchtime 60x
 
 FUZZTIME ?= 20s
 .PHONY: fuzz
