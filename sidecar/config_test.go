@@ -134,7 +134,7 @@ func TestConfigAttest(t *testing.T) {
 func TestConfigSigners(t *testing.T) {
 	const address = "0x1100000000000000000000000000000000000000"
 	key := write(t, "attestor.key", "0000000000000000000000000000000000000000000000000000000000000003")
-	attestor := []string{"--attestor.signer.endpoint", "http://signer:9000", "--attestor.signer.address", address}
+	attestor := []string{"--attestor.signer.endpoint", "https://signer:9000", "--attestor.signer.address", address}
 	cfg, err := parse(t, append(append(needed(t), attestor...), "--attestor.signer.header", "Authorization=a=b", "--attest", "world="+address,
 		"--attestor.signer.typed-data-method", "eth_signTypedData", "--attestor.signer.tls.ca", "ca.crt")...)
 	require.NoError(t, err)
@@ -179,6 +179,7 @@ key = "c.key"
 		"--attestor.signer.*: no signer is asked":           {"--attestor.signer.typed-data-method", "eth_sign"},
 		"--attestor.signer.*: the signer's endpoint":        {"--attestor.signer.endpoint", "signer:9000"},
 		"--attestor.signer.*: the signer's address \"0x1\"": {"--attestor.signer.address", "0x1"},
+		"--attestor.signer.*: tls.enabled is on":            {"--attestor.signer.tls.enabled"},
 	} {
 		_, err := parse(t, append(needed(t), args...)...)
 		require.ErrorContains(t, err, want)
