@@ -58,12 +58,18 @@ build/.op-binaries: $(OP_VERSIONS) | prerequisites
 .PHONY: op-binaries
 op-binaries: build/.op-binaries ## build op-geth, op-node and op-batcher, for devnet-op, load and test-op
 
+.PHONY: op-geth-channels
+op-geth-channels: prerequisites ## build build/bin/op-geth-channels: op-geth with the sidecar inside
+	@mkdir -p build/bin
+	@echo "building op-geth-channels (the first time takes a minute or two)"
+	go build -o build/bin/op-geth-channels ./cmd/op-geth-channels
+
 .PHONY: devnet-op
 devnet-op: deps build op-binaries ## devnet on a real op-stack: op-geth, op-node and op-batcher instead of anvil
 	$(BIN) devnet --op-stack --dir build/devnet-op
 
 .PHONY: test-op
-test-op: deps build op-binaries ## all scenarios on a real op-stack (not part of test; about fifteen minutes)
+test-op: deps build op-binaries op-geth-channels ## all scenarios on a real op-stack (not part of test; about fifteen minutes)
 	go test -tags opstack -timeout 40m -count 1 -p 1 ./e2e/opdevnet ./e2e
 
 .PHONY: test-op-smoke
@@ -100,10 +106,11 @@ lint: prerequisites ## formatting and vet
 	go vet -tags opstack ./e2e/...
 
 .PHONY: bench
-bench: build ## figures: events/s and latency, derivation calls/s, journal appends/s
-	go test ./sidecar -run '^$$' -bench 'ClosedLoop|Pipelined' -benchtime 5s
+bench: build ## figures: events/s and latency, derivation calls/s, journal appends/s, blocks with a sidecar in the node
+	go test ./sidecar -run '^$$' -bench 'ClosedLoop|Pipelined|ManyChannels' -benchtime 5s
 	go test ./derivation -run '^$$' -bench . -benchtime 2s
 	go test ./channel ./eventstore -run '^$$' -bench . -benchtime 1s
+	go test ./plugin/opgeth -run '^$$' -bench Block -benchtime 60x
 
 FUZZTIME ?= 20s
 .PHONY: fuzz

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +18,8 @@ import (
 	"github.com/evmts/channels/adjudicator"
 	"github.com/evmts/channels/plugin"
 	"github.com/evmts/channels/plugin/anvil"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"github.com/stretchr/testify/require"
 )
 
@@ -26,7 +29,8 @@ func TestF7_L1FeesAreWhatReceiptsSay(t *testing.T) {
 	d := network(t)
 	ctx := within(t, time.Minute)
 	stack := d.Chain.OpStack
-	chain, err := plugin.Dial(ctx, plugin.Config{RPC: stack.URL(), RollupRPC: stack.NodeURL(), ChainID: d.Chain.ID})
+	registry := prometheus.NewRegistry()
+	chain, err := plugin.Dial(ctx, plugin.Config{RPC: stack.URL(), RollupRPC: stack.NodeURL(), ChainID: d.Chain.ID, Registerer: registry})
 	require.NoError(t, err)
 	t.Cleanup(chain.Close)
 	tx := txmgr.NewCLIConfig("", plugin.TxFlagDefaults)
@@ -39,6 +43,7 @@ func TestF7_L1FeesAreWhatReceiptsSay(t *testing.T) {
 	incompressible := func(n int) []byte { b := make([]byte, n); random.Read(b); return b }
 	conclude, err := adjudicator.WithdrawBond(d.Chain.Contracts.Publications, to)
 	require.NoError(t, err)
+	sum := 0.0
 	for _, data := range [][]byte{nil, conclude.Data, incompressible(1000), incompressible(48 << 10), make([]byte, 20_000)} {
 		bound, err := chain.L1FeeBound(ctx, len(data))
 		require.NoError(t, err)
@@ -54,6 +59,8 @@ func TestF7_L1FeesAreWhatReceiptsSay(t *testing.T) {
 		require.NoError(t, err)
 		paid := r.Receipt.L1Fee
 		require.Positive(t, paid.Sign())
+		wei, _ := new(big.Float).SetInt(paid).Float64()
+		sum += wei
 		t.Logf("%6d bytes: paid %d, estimated %d, bound %d wei", len(data), paid, estimate, bound)
 		require.LessOrEqual(t, paid.Cmp(bound), 0, "%d bytes", len(data))
 		require.LessOrEqual(t, estimate.Cmp(bound), 0, "%d bytes", len(data))
@@ -61,4 +68,9 @@ func TestF7_L1FeesAreWhatReceiptsSay(t *testing.T) {
 		// A hundredth: what the contract takes a signature for.
 		require.GreaterOrEqual(t, new(big.Int).Mul(estimate, big.NewInt(101)).Cmp(new(big.Int).Mul(paid, big.NewInt(100))), 0, "%d bytes", len(data))
 	}
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	found := slices.IndexFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == "op_channels_chain_tx_l1_fee_wei_total" })
+	require.GreaterOrEqual(t, found, 0)
+	require.InEpsilon(t, sum, families[found].GetMetric()[0].GetCounter().GetValue(), 1e-9)
 }

@@ -88,6 +88,9 @@ func TestA12_AL1ReorgTakesStakesBackAndARaidGoesOn(t *testing.T) {
 			return info.Status == "open" && len(info.Facts) >= len(d.Sidecars) && info.Facts[0].BlockHash != was[i].Facts[0].BlockHash
 		}))
 	}
+	// What L1 took back of the batcher it forgot, which other nodes than anvil put into their pools: its operator restarts it.
+	require.NoError(t, stack.Batcher.Kill9())
+	require.NoError(t, stack.Batcher.Start(ctx))
 	playAll(ctx, t, d, id)
 	for range d.Sidecars {
 		require.NoError(t, <-played)
@@ -99,9 +102,6 @@ func TestA12_AL1ReorgTakesStakesBackAndARaidGoesOn(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, held.Sign(), "everything is paid out")
 	}
-	// What L1 took back of the batcher it forgot, which other nodes than anvil put into their pools: its operator restarts it.
-	require.NoError(t, stack.Batcher.Kill9())
-	require.NoError(t, stack.Batcher.Start(ctx))
 	heads(ctx, t, d, func(s *eth.SyncStatus) bool { return s.SafeL2.Number > empty.UnsafeL2.Number })
 }
 

@@ -207,7 +207,7 @@ func TestEveryMetricOfTheFilesIsShownByARunningSidecar(t *testing.T) {
 	p := play(t)
 	var faults []string
 	require.Eventually(t, func() bool { // the node's failure shows when it is asked the next time
-		shown := readSeries(p.metrics(t))
+		shown := readSeries(p.metrics(t) + feedMetrics(t))
 		faults = nil
 		for _, q := range queries {
 			faults = append(faults, shown.faults(q)...)

@@ -27,8 +27,11 @@ import (
 	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/examples/counter"
 	"github.com/evmts/channels/plugin/anvil"
+	"github.com/evmts/channels/plugin/pushfeed"
 	"github.com/evmts/channels/sidecar"
 	"github.com/evmts/channels/sidecar/flags"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/require"
 	"github.com/urfave/cli/v2"
 )
@@ -48,6 +51,17 @@ func (n *node) metrics(t *testing.T) string {
 	b, err := io.ReadAll(r.Body)
 	require.NoError(t, err)
 	return string(b)
+}
+
+// feedMetrics are those of `op-channels push-feed`, which is a program of its own.
+func feedMetrics(t *testing.T) string {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	_, err := pushfeed.NewMetrics(reg)
+	require.NoError(t, err)
+	w := httptest.NewRecorder()
+	promhttp.HandlerFor(reg, promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	return w.Body.String()
 }
 
 func file(t *testing.T, dir, name string, content []byte) string {
@@ -129,7 +143,7 @@ func play(t *testing.T) *node {
 	file(t, modules, "counter"+derivation.ManifestSuffix, []byte(`{"pageLimit": 1, "independent": true}`))
 	all := []string{
 		"--l2-eth-rpc", chain.URL(), "--rollup-rpc", startOpNode(t, chain), "--chain-id", "31337", "--adjudicator", contracts.Adjudicator.Hex(), "--settlement", contracts.Settlement.Hex(),
-		"--module", modules, "--publish", "--verifier", "--p2p.accept-unknown",
+		"--module", modules, "--publish", "--verifier", "--p2p.accept-unknown", "--push-feed.enabled", "--push-feed.port", "0",
 		"--attestor.signer.endpoint", chain.URL(), "--attestor.signer.address", crypto.PubkeyToAddress(anvil.Keys()[7].PublicKey).Hex(), "--attestor.signer.tls.enabled=false",
 	}
 	a, b := start(t, anvil.Keys()[5], all...), start(t, anvil.Keys()[6], append(all, "--policy.min-window", "3600")...)

@@ -32,6 +32,8 @@ type Config struct {
 	// of an IPC socket. New heads are pushed over the last two and asked for over the first. One is used at a time: when it is at
 	// fault the next one, and the preferred one again when it works.
 	RPC string
+	// Local is an execution client in the same process, preferred to those of RPC, which may be empty then; nil: there is none.
+	Local *Local
 	// RollupRPC are the JSON-RPC addresses of op-nodes, separated by commas, the preferred one first: what is safe and final is the word of
 	// one of them then, and they say which block the chain starts with. Empty: the tags of the execution client.
 	RollupRPC string
@@ -67,6 +69,11 @@ func (c *Config) complete() error {
 		return fmt.Errorf("%w: negative interval", ErrConfig)
 	case c.CheckOutputs && c.RollupRPC == "":
 		return fmt.Errorf("%w: outputs are the op-node's: its address is missing", ErrConfig)
+	}
+	if c.Local != nil {
+		if err := c.Local.check(); err != nil {
+			return err
+		}
 	}
 	for _, d := range []struct {
 		value *time.Duration

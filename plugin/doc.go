@@ -11,6 +11,9 @@
 // receipts, logs; among blocks that are followed one by one also for logs that were left out, by the header's bloom filter. That
 // a block is the chain's follows from its hash being an ancestor of one that the op-node calls safe.
 //
+// A client in the same process (Config.Local) is one of them, the most preferred: its heads, headers and receipts come by calls instead of
+// JSON-RPC, and everything said here holds for it too.
+//
 // # Trust
 //
 // A block is unsafe when the sequencer gossiped it, safe when it can be derived from data on L1, final when that data is

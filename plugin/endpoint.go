@@ -23,6 +23,7 @@ import (
 type endpoint struct {
 	name     string // host and port: addresses of hosted nodes carry keys in their paths
 	url      string
+	local    *Local   // instead of url: a client in this process
 	secrets  []string // what of the address is not for logs, as it may stand in an error
 	cfg      *Config
 	metrics  *chainMetrics
@@ -49,6 +50,13 @@ type endpoint struct {
 type identity struct {
 	mu      sync.Mutex
 	genesis BlockRef // number and hash; a zero hash: not known yet
+}
+
+// localEndpoint is the client in this process.
+func localEndpoint(cfg *Config, m *chainMetrics, id *identity) *endpoint {
+	e := &endpoint{name: cfg.Local.Name, local: cfg.Local, cfg: cfg, metrics: m, expected: id, verify: cfg.VerifyReceipts, moved: time.Now()}
+	e.connects.Store(1)
+	return e
 }
 
 // newEndpoint does not connect. index tells endpoints on one host apart.
@@ -80,6 +88,10 @@ func (e *endpoint) connect(ctx context.Context) (*rpc.Client, error) {
 	e.dialMu.Lock()
 	defer e.dialMu.Unlock()
 	if e.client != nil {
+		return e.client, nil
+	}
+	if e.local != nil {
+		e.client = e.local.Attach()
 		return e.client, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.RequestTimeout)
@@ -150,28 +162,18 @@ func (e *endpoint) ensure(ctx context.Context) error {
 // check refuses a node of another chain: by its id, and by the block that the chain starts with.
 func (e *endpoint) check(ctx context.Context) error {
 	before := e.connects.Load()
-	var id hexutil.Uint64
 	e.expected.mu.Lock()
 	genesis := e.expected.genesis
 	e.expected.mu.Unlock()
-	var first *rpcHeader
-	batch := []rpc.BatchElem{
-		{Method: "eth_chainId", Result: &id},
-		{Method: "eth_getBlockByNumber", Args: []any{hexutil.Uint64(genesis.Number), false}, Result: &first},
-	}
-	if err := e.batch(ctx, "chain_id", batch); err != nil {
+	id, first, err := e.identify(ctx, genesis.Number)
+	if err != nil {
 		return err
-	}
-	for _, b := range batch {
-		if b.Error != nil {
-			return e.failed("chain_id", b.Method, b.Error)
-		}
 	}
 	if id == 0 {
 		return fmt.Errorf("%s does not know its chain id: %w", e.name, ErrUnreachable)
 	}
-	if uint64(id) != e.cfg.ChainID {
-		return fmt.Errorf("%s has chain id %d, expected %d: %w", e.name, uint64(id), e.cfg.ChainID, ErrWrongChain)
+	if id != e.cfg.ChainID {
+		return fmt.Errorf("%s has chain id %d, expected %d: %w", e.name, id, e.cfg.ChainID, ErrWrongChain)
 	}
 	b, ok := first.ref()
 	if !ok {
@@ -192,6 +194,35 @@ func (e *endpoint) check(ctx context.Context) error {
 		e.checked.Store(before)
 	}
 	return nil
+}
+
+// identify asks for the chain id, 0 when the node does not know it, and for the block with a number.
+func (e *endpoint) identify(ctx context.Context, number uint64) (uint64, *rpcHeader, error) {
+	var first *rpcHeader
+	if e.local != nil {
+		first, err := e.local.byNumber(ctx, number)
+		if err != nil {
+			return 0, nil, e.failedHere("chain_id", "the first header", err)
+		}
+		if id := e.local.chainID(); id != nil && id.IsUint64() {
+			return id.Uint64(), first, nil
+		}
+		return 0, first, nil
+	}
+	var id hexutil.Uint64
+	batch := []rpc.BatchElem{
+		{Method: "eth_chainId", Result: &id},
+		{Method: "eth_getBlockByNumber", Args: []any{hexutil.Uint64(number), false}, Result: &first},
+	}
+	if err := e.batch(ctx, "chain_id", batch); err != nil {
+		return 0, nil, err
+	}
+	for _, b := range batch {
+		if b.Error != nil {
+			return 0, nil, e.failed("chain_id", b.Method, b.Error)
+		}
+	}
+	return uint64(id), first, nil
 }
 
 // call makes one request within RequestTimeout and counts its failure.
@@ -230,4 +261,12 @@ func (e *endpoint) failed(during, method string, err error) error {
 	}
 	e.suspect()
 	return fmt.Errorf("%s of %s: %w: %w", method, e.name, e.hide(err), ErrUnreachable)
+}
+
+// failedHere is failed for a client in this process.
+func (e *endpoint) failedHere(during, what string, err error) error {
+	if errors.Is(err, errInconsistent) { // it answered
+		return fmt.Errorf("%s of %s: %w", what, e.name, err)
+	}
+	return e.failed(during, what, err)
 }

@@ -154,6 +154,20 @@ func TestF7_NodeWithoutSafeBlocksHasNone(t *testing.T) {
 	safe, ok := f.last.At(plugin.Safe)
 	require.True(t, ok)
 	require.Equal(t, f.last.Unsafe.Number-1, safe.Number)
+
+	// A node that loses its tags, as over a restart, takes no trust back: the block is still there.
+	p.set(withoutTags)
+	emit(t, n, contract, 4, 5)
+	f.agrees()
+	kept, ok := f.last.At(plugin.Safe)
+	require.True(t, ok)
+	require.Equal(t, safe.Hash, kept.Hash)
+	// When it is not, what is final is all that is known to be safe.
+	require.NoError(t, n.Reorg(context.Background(), f.last.Unsafe.Number-safe.Number+1))
+	f.until(func() bool { return len(f.rewinds) > 0 }, "no rewind")
+	f.agrees()
+	require.Equal(t, safe.ParentHash, f.last.Finalized.Hash)
+	require.Equal(t, f.last.Finalized, f.last.Safe)
 }
 
 func TestF7_FollowRefusesLogsThatDoNotFit(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ethereum/go-ethereum"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/log"
@@ -185,7 +186,7 @@ type pusher struct {
 	f     *follower
 	heads chan json.RawMessage
 	node  *endpoint
-	sub   *rpc.ClientSubscription
+	sub   ethereum.Subscription
 	never bool // this transport cannot push
 }
 
@@ -199,20 +200,29 @@ func (p *pusher) from(ctx context.Context, e *endpoint) {
 	if p.sub != nil || p.never {
 		return
 	}
-	client, err := e.connect(ctx)
-	if err == nil {
-		subscribing, cancel := context.WithTimeout(ctx, e.cfg.RequestTimeout)
-		defer cancel()
-		p.sub, err = client.EthSubscribe(subscribing, p.heads, "newHeads")
-	}
+	sub, err := p.subscribe(ctx, e)
 	switch {
 	case err == nil:
+		p.sub = sub
 	case errors.Is(err, rpc.ErrNotificationsUnsupported):
 		p.never = true
 	default:
 		e.metrics.rpcErrors.WithLabelValues("subscribe").Inc()
 		p.f.log.Debug("could not subscribe to new heads, polling for now", "node", e.name, "err", err)
 	}
+}
+
+func (p *pusher) subscribe(ctx context.Context, e *endpoint) (ethereum.Subscription, error) {
+	if e.local != nil {
+		return e.local.subscribe(p.heads)
+	}
+	client, err := e.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.RequestTimeout)
+	defer cancel()
+	return client.EthSubscribe(ctx, p.heads, "newHeads")
 }
 
 func (p *pusher) ended() <-chan error {

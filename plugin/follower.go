@@ -263,11 +263,26 @@ func (f *follower) extendByRange(ctx context.Context, h heads) error {
 
 // emitLevels delivers a Step when only the trust in delivered blocks changed.
 func (f *follower) emitLevels(ctx context.Context, h heads) error {
+	h = f.keepTrust(h, f.cursor)
 	told := f.last.latest.Hash != common.Hash{} // a follower that starts at the head says so once, or nobody would know it
 	if told && capAt(h.safe, f.cursor).Hash == f.last.safe.Hash && capAt(h.finalized, f.cursor).Hash == f.last.finalized.Hash {
 		return nil
 	}
 	return f.emit(ctx, Step{Unsafe: f.cursor}, len(f.recent), nil, h)
+}
+
+// keepTrust fills in for a node that names no block of a level although one was named before, as after its restart: that block is as safe as it
+// was while it is among those that are delivered, up to end.
+func (f *follower) keepTrust(h heads, end BlockRef) heads {
+	for _, level := range [...]struct{ now, was *BlockRef }{{&h.safe, &f.last.safe}, {&h.finalized, &f.last.finalized}} {
+		if level.now.Hash == (common.Hash{}) && level.was.Number <= end.Number {
+			*level.now = *level.was
+		}
+	}
+	if h.safe.Number < h.finalized.Number {
+		h.safe = h.finalized
+	}
+	return h
 }
 
 // capAt is b, or the end of what was delivered where the node is further.
@@ -281,6 +296,7 @@ func capAt(b, end BlockRef) BlockRef {
 // emit completes a Step with the levels, delivers it, and only then moves the cursor: of what is remembered the first
 // keep blocks stay, and the Step's follow.
 func (f *follower) emit(ctx context.Context, s Step, keep int, blocks []BlockRef, h heads) error {
+	h = f.keepTrust(h, s.Unsafe)
 	s.Safe, s.Finalized = capAt(h.safe, s.Unsafe), capAt(h.finalized, s.Unsafe)
 	for _, b := range [...]BlockRef{s.Safe, s.Finalized} {
 		if known, ok := f.known(b.Number); ok && b.Hash != (common.Hash{}) && known.Hash != b.Hash && b.Number < s.Unsafe.Number {

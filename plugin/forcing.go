@@ -237,7 +237,7 @@ func (s *Submitter) landed(ctx context.Context, j *job, on *types.Receipt) (*typ
 	defer tick.Stop()
 	var candidates []common.Hash
 	var block common.Hash
-	began, seen, said := time.Now(), time.Now(), time.Now()
+	began, asked, seen, said := time.Now(), time.Now(), time.Now(), time.Now()
 	s.chain.metrics.onL1.Inc()
 	defer s.chain.metrics.onL1.Dec()
 	for {
@@ -262,7 +262,11 @@ func (s *Submitter) landed(ctx context.Context, j *job, on *types.Receipt) (*typ
 		case <-ctx.Done():
 			return nil, ErrClosed
 		}
+		if time.Since(asked) < s.l1.cfg.PollInterval {
+			continue
+		}
 		var err error
+		asked = time.Now()
 		on, err = s.l1.mined(ctx, j.l1Hashes())
 		switch {
 		case on != nil || err != nil: // not knowing is no loss
@@ -347,8 +351,13 @@ func (s *Submitter) renewManager() {
 // waitForDeposits makes sure that simulation sees what a previous process of this account has forced: a call that is on L1 and not yet on
 // the L2 would be sent again.
 func (s *Submitter) waitForDeposits() error {
+	if time.Since(s.lookedAtL1) < s.l1.cfg.PollInterval {
+		return errPoolBusy
+	}
 	ctx, cancel := context.WithTimeout(s.ctx, s.chain.cfg.RequestTimeout)
 	defer cancel()
+	first := s.lookedAtL1.IsZero()
+	s.lookedAtL1 = time.Now()
 	waited := time.Since(s.started)
 	patience := max(s.cfg.PoolTimeout, l1TxDefaults.ResubmissionTimeout)
 	found, err := s.l1.pending(ctx, pendingDeposits)
@@ -361,6 +370,9 @@ func (s *Submitter) waitForDeposits() error {
 	}
 	for _, tx := range found {
 		if _, err := s.receipt(ctx, tx.Hash()); errors.Is(err, ethereum.NotFound) {
+			if first {
+				s.log.Warn("a deposit of this account is on L1 and not yet on the L2, as of a process that ended: waiting for it", "tx", tx.Hash())
+			}
 			return errPoolBusy
 		} else if err != nil {
 			return s.chain.failed("receipt", "receipt", err)

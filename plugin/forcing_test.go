@@ -96,6 +96,7 @@ type twoLayers struct {
 
 	mu     sync.Mutex
 	paused bool // no deposits are derived
+	still  bool // no blocks are built
 	seen   map[common.Hash]bool
 }
 
@@ -124,7 +125,7 @@ func startLayers(t *testing.T) *twoLayers {
 				return
 			case <-time.After(20 * time.Millisecond):
 				l.derive()
-				_ = l.l2.Mine(context.Background(), 1) // the L2 goes on, with or without transactions
+				l.build() // the L2 goes on, with or without transactions
 			}
 		}
 	}()
@@ -136,6 +137,20 @@ func (l *twoLayers) pause(on bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.paused = on
+}
+
+func (l *twoLayers) build() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.still {
+		_ = l.l2.Mine(context.Background(), 1)
+	}
+}
+
+func (l *twoLayers) stand(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.still = on
 }
 
 // derive does what an op-node does with the portal's logs.
@@ -359,6 +374,31 @@ func TestF7_DepositByHandTakesANonce(t *testing.T) {
 	require.EqualValues(t, 1, tx.Nonce())
 }
 
+// A transaction behind a gap, which a reorganisation made, is in no block either: it is made anew, and not forced.
+func TestA26_GapInTheNoncesIsNoCensorship(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	l := startLayers(t)
+	emitter := deploy(t, l.l2, emitterCode)
+	s := newSubmitter(t, l.chain, l.config(1, plugin.ForceConfig{After: 400 * time.Millisecond}))
+	first, err := s.Send(ctx, plugin.Request{ID: "first", To: emitter, Data: word(1)})
+	require.NoError(t, err)
+	l.stand(true)
+	require.NoError(t, s.Submit(plugin.Request{ID: "second", To: emitter, Data: word(2)}))
+	pooled(t, l.l2, s.From(), 1)
+	head, err := l.chain.Client().BlockNumber(ctx)
+	require.NoError(t, err)
+	require.NoError(t, l.l2.Rollback(ctx, head-first.Receipt.BlockNumber.Uint64()+1))
+	l.stand(false)
+	r := result(t, s)
+	require.NoError(t, r.Err)
+	require.Nil(t, r.Forced)
+	tx, _, err := l.chain.Client().TransactionByHash(ctx, r.TxHash)
+	require.NoError(t, err)
+	require.Zero(t, tx.Nonce())
+	require.Zero(t, l.nonce(l.l1, s.From()))
+}
+
 // L1 forgets the deposit before the L2 has derived it, or moves it to another block, which makes it another transaction of the L2.
 func TestA12_DepositSurvivesReorganisationsOfL1(t *testing.T) {
 	t.Parallel()
@@ -400,33 +440,34 @@ func TestA12_DepositSurvivesReorganisationsOfL1(t *testing.T) {
 // A process ends while its deposit is on L1 and not on the L2. The next one waits for it, and then the call is refused by simulation.
 func TestA13_RestartWaitsForWhatIsForced(t *testing.T) {
 	t.Parallel()
-	l := startLayers(t)
-	once := deploy(t, l.l2, onceCode)
-	l.pause(true)
-	cfg := l.config(1, plugin.ForceConfig{Always: true})
-	first := newSubmitter(t, l.chain, cfg)
-	require.NoError(t, first.Submit(plugin.Request{ID: "once", To: once}))
-	require.Eventually(t, func() bool { return l.nonce(l.l1, first.From()) == 1 }, 20*time.Second, 5*time.Millisecond)
-	ended, cancel := context.WithCancel(context.Background())
-	cancel()
-	require.ErrorIs(t, first.Close(ended), context.Canceled)
-	require.ErrorIs(t, result(t, first).Err, plugin.ErrClosed)
+	for name, force := range map[string]plugin.ForceConfig{"by policy": {After: time.Hour}, "always": {Always: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := startLayers(t)
+			once := deploy(t, l.l2, onceCode)
+			l.pause(true)
+			first := newSubmitter(t, l.chain, l.config(1, plugin.ForceConfig{Always: true}))
+			require.NoError(t, first.Submit(plugin.Request{ID: "once", To: once}))
+			require.Eventually(t, func() bool { return l.nonce(l.l1, first.From()) == 1 }, 20*time.Second, 5*time.Millisecond)
+			ended, cancel := context.WithCancel(context.Background())
+			cancel()
+			require.ErrorIs(t, first.Close(ended), context.Canceled)
+			require.ErrorIs(t, result(t, first).Err, plugin.ErrClosed)
 
-	for name, cfg := range map[string]plugin.SubmitterConfig{"by policy": l.config(1, plugin.ForceConfig{After: time.Hour}), "always": cfg} {
-		s := newSubmitter(t, l.chain, cfg)
-		require.NoError(t, s.Submit(plugin.Request{ID: "again", To: once}))
-		select {
-		case r := <-s.Results():
-			require.Contains(t, name, "always", "did not wait: %v", r.Err)
-			require.ErrorIs(t, r.Err, plugin.ErrReverted)
-		case <-time.After(100 * time.Millisecond):
+			s := newSubmitter(t, l.chain, l.config(1, force))
+			require.NoError(t, s.Submit(plugin.Request{ID: "again", To: once}))
+			select {
+			case r := <-s.Results():
+				t.Fatalf("did not wait: %v", r.Err)
+			case <-time.After(100 * time.Millisecond):
+			}
 			l.pause(false)
 			r := result(t, s)
 			require.ErrorIs(t, r.Err, plugin.ErrReverted)
 			require.Zero(t, r.TxHash, "sent twice")
-		}
-		require.EqualValues(t, 1, l.nonce(l.l1, s.From()))
-		require.EqualValues(t, 1, l.nonce(l.l2, s.From()))
+			require.EqualValues(t, 1, l.nonce(l.l1, s.From()))
+			require.EqualValues(t, 1, l.nonce(l.l2, s.From()))
+		})
 	}
 }
 

@@ -20,7 +20,8 @@ type rpcHeader struct {
 	Time       hexutil.Uint64  `json:"timestamp"`
 	StateRoot  common.Hash     `json:"stateRoot"`
 
-	raw json.RawMessage // all of it, to be compared with the hash
+	raw    json.RawMessage // all of it, to be compared with the hash
+	header *types.Header   // instead of raw, from a client in this process
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -61,33 +62,48 @@ func (h heads) at(l Level) BlockRef {
 // that does not know the tags, gives the zero BlockRef for them: nothing is safe. Counting confirmations instead would
 // call blocks safe that only the sequencer has seen.
 func (e *endpoint) heads(ctx context.Context) (h heads, err error) {
-	tags := [...]string{"latest", "safe", "finalized"}
-	headers := make([]*rpcHeader, len(tags))
-	batch := make([]rpc.BatchElem, len(tags))
-	for i, tag := range tags {
-		batch[i] = rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{tag, false}, Result: &headers[i]}
-	}
-	if err := e.batch(ctx, "heads", batch); err != nil {
+	headers, err := e.tagged(ctx)
+	if err != nil {
 		return h, err
-	}
-	if batch[0].Error != nil {
-		return h, e.failed("heads", batch[0].Method, batch[0].Error)
 	}
 	var ok bool
 	h.header = headers[0]
 	if h.latest, ok = h.header.ref(); !ok {
 		return h, fmt.Errorf("%s has no latest block: %w", e.name, ErrUnreachable)
 	}
-	if batch[1].Error == nil {
-		h.safe, _ = headers[1].ref()
-	}
-	if batch[2].Error == nil {
-		h.finalized, _ = headers[2].ref()
-	}
+	h.safe, _ = headers[1].ref()
+	h.finalized, _ = headers[2].ref()
 	if h.safe.Number < h.finalized.Number {
 		h.safe = h.finalized // what is final is safe, also when the node failed to say so
 	}
 	return h, nil
+}
+
+// tagged are the blocks latest, safe and finalized; nil where the node has none, or does not know the tag.
+func (e *endpoint) tagged(ctx context.Context) (headers [3]*rpcHeader, err error) {
+	if e.local != nil {
+		if headers, err = e.local.byTag(ctx); err != nil {
+			err = e.failedHere("heads", "the newest block", err)
+		}
+		return headers, err
+	}
+	tags := [...]string{"latest", "safe", "finalized"}
+	batch := make([]rpc.BatchElem, len(tags))
+	for i, tag := range tags {
+		batch[i] = rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{tag, false}, Result: &headers[i]}
+	}
+	if err := e.batch(ctx, "heads", batch); err != nil {
+		return headers, err
+	}
+	if batch[0].Error != nil {
+		return headers, e.failed("heads", batch[0].Method, batch[0].Error)
+	}
+	for i := range batch {
+		if batch[i].Error != nil {
+			headers[i] = nil
+		}
+	}
+	return headers, nil
 }
 
 // headers are the canonical blocks with these numbers; ok[i] is false for a block that the node does not have.
@@ -97,25 +113,43 @@ func (e *endpoint) headers(ctx context.Context, numbers []uint64) (refs []BlockR
 }
 
 func (e *endpoint) fullHeaders(ctx context.Context, numbers []uint64) (found []*rpcHeader, refs []BlockRef, ok []bool, err error) {
-	found = make([]*rpcHeader, len(numbers))
-	batch := make([]rpc.BatchElem, len(numbers))
-	for i, n := range numbers {
-		batch[i] = rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{hexutil.Uint64(n), false}, Result: &found[i]}
-	}
-	if err := e.batch(ctx, "headers", batch); err != nil {
+	if found, err = e.numbered(ctx, numbers); err != nil {
 		return nil, nil, nil, err
 	}
 	refs, ok = make([]BlockRef, len(numbers)), make([]bool, len(numbers))
 	for i := range numbers {
-		if batch[i].Error != nil {
-			return nil, nil, nil, e.failed("headers", batch[i].Method, batch[i].Error)
-		}
 		refs[i], ok[i] = found[i].ref()
 		if ok[i] && refs[i].Number != numbers[i] {
 			return nil, nil, nil, fmt.Errorf("asked for block %d, got %d: %w", numbers[i], refs[i].Number, errInconsistent)
 		}
 	}
 	return found, refs, ok, nil
+}
+
+func (e *endpoint) numbered(ctx context.Context, numbers []uint64) ([]*rpcHeader, error) {
+	found := make([]*rpcHeader, len(numbers))
+	if e.local != nil {
+		for i, n := range numbers {
+			var err error
+			if found[i], err = e.local.byNumber(ctx, n); err != nil {
+				return nil, e.failedHere("headers", "a header", err)
+			}
+		}
+		return found, nil
+	}
+	batch := make([]rpc.BatchElem, len(numbers))
+	for i, n := range numbers {
+		batch[i] = rpc.BatchElem{Method: "eth_getBlockByNumber", Args: []any{hexutil.Uint64(n), false}, Result: &found[i]}
+	}
+	if err := e.batch(ctx, "headers", batch); err != nil {
+		return nil, err
+	}
+	for i := range batch {
+		if batch[i].Error != nil {
+			return nil, e.failed("headers", batch[i].Method, batch[i].Error)
+		}
+	}
+	return found, nil
 }
 
 func (e *endpoint) header(ctx context.Context, number uint64) (BlockRef, bool, error) {
@@ -152,21 +186,12 @@ func (f filter) query() map[string]any {
 // logsOfBlocks asks by block hash, so that logs and heads cannot disagree: a block that was reorganised away in between
 // is an error of the node, not an empty answer.
 func (e *endpoint) logsOfBlocks(ctx context.Context, f filter, blocks []BlockRef) ([]types.Log, error) {
-	found := make([][]types.Log, len(blocks))
-	batch := make([]rpc.BatchElem, len(blocks))
-	for i, b := range blocks {
-		q := f.query()
-		q["blockHash"] = b.Hash
-		batch[i] = rpc.BatchElem{Method: "eth_getLogs", Args: []any{q}, Result: &found[i]}
-	}
-	if err := e.batch(ctx, "logs", batch); err != nil {
+	found, err := e.logsByHash(ctx, f, blocks)
+	if err != nil {
 		return nil, err
 	}
 	var logs []types.Log
 	for i, b := range blocks {
-		if batch[i].Error != nil {
-			return nil, e.failed("logs", batch[i].Method, batch[i].Error)
-		}
 		if found[i] == nil { // null, which is not "no logs"
 			return nil, fmt.Errorf("no answer about the logs of %s: %w", b, errInconsistent)
 		}
@@ -180,12 +205,38 @@ func (e *endpoint) logsOfBlocks(ctx context.Context, f filter, blocks []BlockRef
 	return logs, f.check(logs)
 }
 
+func (e *endpoint) logsByHash(ctx context.Context, f filter, blocks []BlockRef) ([][]types.Log, error) {
+	found := make([][]types.Log, len(blocks))
+	if e.local != nil {
+		for i, b := range blocks {
+			var err error
+			if found[i], err = e.local.logsOf(ctx, f, b); err != nil {
+				return nil, e.failedHere("logs", "the logs of a block", err)
+			}
+		}
+		return found, nil
+	}
+	batch := make([]rpc.BatchElem, len(blocks))
+	for i, b := range blocks {
+		q := f.query()
+		q["blockHash"] = b.Hash
+		batch[i] = rpc.BatchElem{Method: "eth_getLogs", Args: []any{q}, Result: &found[i]}
+	}
+	if err := e.batch(ctx, "logs", batch); err != nil {
+		return nil, err
+	}
+	for i := range batch {
+		if batch[i].Error != nil {
+			return nil, e.failed("logs", batch[i].Method, batch[i].Error)
+		}
+	}
+	return found, nil
+}
+
 // logsOfRange asks for the blocks from..to, both included.
 func (e *endpoint) logsOfRange(ctx context.Context, f filter, from, to uint64) ([]types.Log, error) {
-	q := f.query()
-	q["fromBlock"], q["toBlock"] = hexutil.Uint64(from), hexutil.Uint64(to)
-	var logs []types.Log
-	if err := e.call(ctx, "logs", &logs, "eth_getLogs", q); err != nil {
+	logs, err := e.logsByRange(ctx, f, from, to)
+	if err != nil {
 		return nil, err
 	}
 	if logs == nil { // null, which is not "no logs"
@@ -197,6 +248,18 @@ func (e *endpoint) logsOfRange(ctx context.Context, f filter, from, to uint64) (
 		}
 	}
 	return logs, f.check(logs)
+}
+
+func (e *endpoint) logsByRange(ctx context.Context, f filter, from, to uint64) (logs []types.Log, err error) {
+	if e.local != nil {
+		if logs, err = e.local.logsBetween(ctx, f, from, to); err != nil {
+			err = e.failedHere("logs", "the logs of a range", err)
+		}
+		return logs, err
+	}
+	q := f.query()
+	q["fromBlock"], q["toBlock"] = hexutil.Uint64(from), hexutil.Uint64(to)
+	return logs, e.call(ctx, "logs", &logs, "eth_getLogs", q)
 }
 
 // check refuses what was not asked for, and logs out of order or twice.

@@ -77,12 +77,18 @@ func addresses(list string) (out []string, err error) {
 }
 
 func newNodes(cfg *Config, m *chainMetrics, id *identity) (*nodes, error) {
-	list, err := addresses(cfg.RPC)
-	if err != nil {
-		return nil, err
+	var list []string
+	if cfg.Local == nil || cfg.RPC != "" {
+		var err error
+		if list, err = addresses(cfg.RPC); err != nil {
+			return nil, err
+		}
 	}
 	n := &nodes{cfg: cfg, log: cfg.Logger.New("module", "chain"), metrics: m, changed: make(chan struct{})}
 	names := make(map[string]int)
+	if cfg.Local != nil {
+		n.all, names[cfg.Local.Name] = append(n.all, localEndpoint(cfg, m, id)), 1
+	}
 	for i, a := range list {
 		e, err := newEndpoint(a, i, cfg, m, id)
 		if err != nil {
@@ -91,10 +97,12 @@ func newNodes(cfg *Config, m *chainMetrics, id *identity) (*nodes, error) {
 		if names[e.name]++; names[e.name] > 1 {
 			e.name = fmt.Sprintf("%s#%d", e.name, names[e.name])
 		}
+		n.all = append(n.all, e)
+	}
+	for _, e := range n.all {
 		for _, f := range allFaults {
 			m.faults.WithLabelValues(e.name, string(f))
 		}
-		n.all = append(n.all, e)
 	}
 	n.show()
 	return n, nil

@@ -85,9 +85,12 @@ func (e *endpoint) verifyFar(ctx context.Context, f filter, logs []types.Log) er
 
 // verifyHeader gives the header of a block if it has the block's hash.
 func (e *endpoint) verifyHeader(b BlockRef, raw *rpcHeader) (*types.Header, error) {
-	h := new(types.Header)
-	if err := json.Unmarshal(raw.raw, h); err != nil {
-		return nil, fmt.Errorf("%s: header of %s: %w: %w", e.name, b, err, ErrForged)
+	h := raw.header
+	if h == nil {
+		h = new(types.Header)
+		if err := json.Unmarshal(raw.raw, h); err != nil {
+			return nil, fmt.Errorf("%s: header of %s: %w: %w", e.name, b, err, ErrForged)
+		}
 	}
 	if h.Hash() != b.Hash {
 		return nil, fmt.Errorf("%s: the header of %s has the hash %s: %w", e.name, b, h.Hash(), ErrForged)
@@ -98,12 +101,8 @@ func (e *endpoint) verifyHeader(b BlockRef, raw *rpcHeader) (*types.Header, erro
 const methodNotFound = -32601
 
 func (e *endpoint) verifyBlock(ctx context.Context, f filter, b BlockRef, root common.Hash, logs []types.Log) error {
-	var receipts types.Receipts
-	if err := e.call(ctx, "receipts", &receipts, "eth_getBlockReceipts", b.Hash); err != nil {
-		var coded rpc.Error
-		if errors.As(err, &coded) && coded.ErrorCode() == methodNotFound {
-			return fmt.Errorf("%s: %w: %w", e.name, err, ErrUnsupported)
-		}
+	receipts, err := e.receipts(ctx, b)
+	if err != nil {
 		return err
 	}
 	if receipts == nil || slices.Contains(receipts, nil) {
@@ -129,6 +128,21 @@ func (e *endpoint) verifyBlock(ctx context.Context, f filter, b BlockRef, root c
 		return fmt.Errorf("%s: log %d of %s is in none of the block's receipts: %w", e.name, logs[found].Index, b, ErrForged)
 	}
 	return nil
+}
+
+func (e *endpoint) receipts(ctx context.Context, b BlockRef) (receipts types.Receipts, err error) {
+	if e.local != nil {
+		if receipts, err = e.local.Backend.GetReceipts(ctx, b.Hash); err != nil {
+			err = e.failedHere("receipts", "the receipts of a block", err)
+		}
+		return receipts, err
+	}
+	err = e.call(ctx, "receipts", &receipts, "eth_getBlockReceipts", b.Hash)
+	var coded rpc.Error
+	if errors.As(err, &coded) && coded.ErrorCode() == methodNotFound {
+		err = fmt.Errorf("%s: %w: %w", e.name, err, ErrUnsupported)
+	}
+	return receipts, err
 }
 
 func sameLog(a, b *types.Log) bool {

@@ -146,8 +146,9 @@ type Submitter struct {
 	poolClear  bool // nothing of a previous process is in the pool
 	censored   bool // the sequencer leaves our transactions out
 
-	l1        *l1 // nil: nothing is forced
-	inclusion inclusion
+	l1         *l1       // nil: nothing is forced
+	lookedAtL1 time.Time // for deposits of a previous process
+	inclusion  inclusion
 
 	nextNonce atomic.Uint64 // behind the highest that was sent
 
@@ -209,7 +210,12 @@ func NewSubmitter(chain *Chain, cfg SubmitterConfig) (*Submitter, error) {
 		cfg.Metrics = new(txmetrics.NoopTxMetrics)
 	}
 	node, _ := chain.nodes.current()
-	cfg.Tx.L1RPCURL = node.url
+	url, served, err := chain.managerURL()
+	if err != nil {
+		return nil, fmt.Errorf("transaction manager: %w", err)
+	}
+	defer served()
+	cfg.Tx.L1RPCURL = url
 	cfg.Tx.AlreadyPublishedCustomErrs = append(slices.Clone(cfg.Tx.AlreadyPublishedCustomErrs), alreadyInAnvil)
 	if cfg.Signer == nil && cfg.Tx.PrivateKey == "" && cfg.Tx.Mnemonic == "" && !cfg.Tx.SignerCLIConfig.Enabled() {
 		return nil, fmt.Errorf("%w: no key to send transactions with: give a private key, a mnemonic or a remote signer", ErrConfig)

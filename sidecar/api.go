@@ -20,8 +20,8 @@ import (
 
 // API is the JSON-RPC namespace "channels".
 type API struct {
-	engine *Engine
-	node   Node
+	// at gives what is asked: in a program that starts the sidecar again, another one each time.
+	at func() (*Engine, Node, error)
 }
 
 // Node is what the API tells and changes besides the engine: peers and installed modules.
@@ -33,7 +33,21 @@ type Node interface {
 }
 
 // NewAPI makes the API of an engine.
-func NewAPI(e *Engine, n Node) *API { return &API{e, n} }
+func NewAPI(e *Engine, n Node) *API {
+	return &API{func() (*Engine, Node, error) { return e, n, nil }}
+}
+
+// HostedAPI makes an API that outlives services: running is asked at every request for the one that has started, and its error is the answer
+// when there is none.
+func HostedAPI(running func() (*Service, error)) *API {
+	return &API{func() (*Engine, Node, error) {
+		s, err := running()
+		if err != nil {
+			return nil, nil, coded(fmt.Errorf("%w: %w", ErrStopped, err))
+		}
+		return s.engine, s, nil
+	}}
+}
 
 // NodeInfo says who a sidecar is.
 type NodeInfo struct {
@@ -188,20 +202,24 @@ func coded(err error) error {
 const maxWait = 10 * time.Minute
 
 // request runs start in the loop and waits for the answer.
-func (a *API) request(ctx context.Context, start func(ch chan<- Answer)) (Answer, error) {
+func (a *API) request(ctx context.Context, start func(e *Engine, ch chan<- Answer)) (Answer, error) {
+	e, _, err := a.at()
+	if err != nil {
+		return Answer{}, err
+	}
 	ch := make(chan Answer, 1)
 	ctx, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
-	if err := a.engine.do(ctx, func() { start(ch) }); err != nil {
+	if err := e.do(ctx, func() { start(e, ch) }); err != nil {
 		return Answer{}, coded(err)
 	}
 	select {
 	case ans := <-ch:
 		return ans, coded(ans.Err)
-	case <-a.engine.done:
+	case <-e.done:
 		return Answer{}, coded(ErrStopped)
 	case <-ctx.Done():
-		a.engine.forgetLater(ch)
+		e.forgetLater(ch)
 		return Answer{}, coded(ctx.Err())
 	}
 }
@@ -209,9 +227,9 @@ func (a *API) request(ctx context.Context, start func(ch chan<- Answer)) (Answer
 // Open proposes a channel and answers when it is open (or, with noWait, when it is proposed).
 func (a *API) Open(ctx context.Context, args OpenArgs) (id common.Hash, err error) {
 	args.OpenRequest.Genesis = args.GenesisHex
-	_, err = a.request(ctx, func(ch chan<- Answer) {
+	_, err = a.request(ctx, func(e *Engine, ch chan<- Answer) {
 		var refused *channel.Refusal
-		if id, refused = a.engine.open(args.OpenRequest, args.NoWait, ch); refused != nil {
+		if id, refused = e.open(args.OpenRequest, args.NoWait, ch); refused != nil {
 			ch <- Answer{Err: refused}
 		}
 	})
@@ -220,13 +238,13 @@ func (a *API) Open(ctx context.Context, args OpenArgs) (id common.Hash, err erro
 
 // Approve accepts a proposal that policy leaves to the owner; it answers when the channel is open.
 func (a *API) Approve(ctx context.Context, id common.Hash) error {
-	_, err := a.request(ctx, func(ch chan<- Answer) { a.engine.ask(id, protocols.AskApprove{}, ch) })
+	_, err := a.request(ctx, func(e *Engine, ch chan<- Answer) { e.ask(id, protocols.AskApprove{}, ch) })
 	return err
 }
 
 // Reject refuses a proposal.
 func (a *API) Reject(ctx context.Context, id common.Hash, reason string) error {
-	_, err := a.request(ctx, func(ch chan<- Answer) { a.engine.ask(id, protocols.AskReject{Reason: reason}, ch) })
+	_, err := a.request(ctx, func(e *Engine, ch chan<- Answer) { e.ask(id, protocols.AskReject{Reason: reason}, ch) })
 	return err
 }
 
@@ -243,34 +261,46 @@ func (a *API) Submit(ctx context.Context, id common.Hash, payload hexutil.Bytes,
 		ask.NotAfter, ask.Nonce = opts.NotAfter, opts.Nonce
 	}
 	start := time.Now()
-	ans, err := a.request(ctx, func(ch chan<- Answer) { a.engine.ask(id, ask, ch) })
+	var by *Engine
+	ans, err := a.request(ctx, func(e *Engine, ch chan<- Answer) {
+		by = e
+		e.ask(id, ask, ch)
+	})
 	if err != nil {
 		return nil, err
 	}
-	a.engine.cfg.Metrics.FinalSeconds.Observe(time.Since(start).Seconds())
-	a.engine.traces.answered(id, ans.Seq, start, len(payload))
+	by.cfg.Metrics.FinalSeconds.Observe(time.Since(start).Seconds())
+	by.traces.answered(id, ans.Seq, start, len(payload))
 	return &Submitted{ans.Seq}, nil
 }
 
 // Close consents to end the channel, or concludes it when its state is terminal; it answers when the chain is final.
 func (a *API) Close(ctx context.Context, id common.Hash) (uint64, error) {
-	ans, err := a.request(ctx, func(ch chan<- Answer) { a.engine.ask(id, protocols.AskClose{}, ch) })
+	ans, err := a.request(ctx, func(e *Engine, ch chan<- Answer) { e.ask(id, protocols.AskClose{}, ch) })
 	return ans.Seq, err
 }
 
 // List gives all channels, oldest first.
 func (a *API) List(ctx context.Context) (out []ChannelInfo, err error) {
 	out = []ChannelInfo{}
-	err = a.engine.do(ctx, func() { out = append(out, a.engine.list()...) })
+	e, _, err := a.at()
+	if err != nil {
+		return nil, err
+	}
+	err = e.do(ctx, func() { out = append(out, e.list()...) })
 	return out, coded(err)
 }
 
 // Get gives one channel.
 func (a *API) Get(ctx context.Context, id common.Hash) (*ChannelInfo, error) {
+	e, _, err := a.at()
+	if err != nil {
+		return nil, err
+	}
 	var info *ChannelInfo
-	err := a.engine.do(ctx, func() {
-		if c := a.engine.channels[id]; c != nil {
-			info = a.engine.info(c)
+	err = e.do(ctx, func() {
+		if c := e.channels[id]; c != nil {
+			info = e.info(c)
 		}
 	})
 	if err == nil && info == nil {
@@ -281,12 +311,16 @@ func (a *API) Get(ctx context.Context, id common.Hash) (*ChannelInfo, error) {
 
 // State gives the newest supported state, or the state at seq, derived again from the journal.
 func (a *API) State(ctx context.Context, id common.Hash, seq *uint64) (*StateInfo, error) {
+	e, _, err := a.at()
+	if err != nil {
+		return nil, err
+	}
 	if seq != nil {
-		rep, err := Replay(a.engine.cfg.Store, a.engine.cfg.Modules, id, seq, nil)
+		rep, err := Replay(e.cfg.Store, e.cfg.Modules, id, seq, nil)
 		if err != nil {
 			return nil, coded(err)
 		}
-		rec, err := a.engine.cfg.Store.Channel(id)
+		rec, err := e.cfg.Store.Channel(id)
 		if err != nil {
 			return nil, coded(err)
 		}
@@ -294,8 +328,8 @@ func (a *API) State(ctx context.Context, id common.Hash, seq *uint64) (*StateInf
 	}
 	var info *StateInfo
 	var refused error = unknownChannel(id)
-	err := a.engine.do(ctx, func() {
-		c := a.engine.channels[id]
+	err = e.do(ctx, func() {
+		c := e.channels[id]
 		if c == nil {
 			return
 		}
@@ -329,10 +363,14 @@ const maxEntriesPage = 1000
 
 // Entries gives journal entries from seq `from` (at least 1), at most limit of them.
 func (a *API) Entries(_ context.Context, id common.Hash, from uint64, limit int) ([]EntryInfo, error) {
-	if _, err := a.engine.cfg.Store.Channel(id); err != nil {
+	e, _, err := a.at()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := e.cfg.Store.Channel(id); err != nil {
 		return nil, coded(err)
 	}
-	stored, err := a.engine.cfg.Store.Entries(id, max(1, from), max(1, min(limit, maxEntriesPage)))
+	stored, err := e.cfg.Store.Entries(id, max(1, from), max(1, min(limit, maxEntriesPage)))
 	if err != nil {
 		return nil, coded(err)
 	}
@@ -345,21 +383,39 @@ func (a *API) Entries(_ context.Context, id common.Hash, from uint64, limit int)
 
 // Verify derives the whole journal again from the store.
 func (a *API) Verify(_ context.Context, id common.Hash) (*ReplayReport, error) {
-	rep, err := Replay(a.engine.cfg.Store, a.engine.cfg.Modules, id, nil, nil)
+	e, _, err := a.at()
+	if err != nil {
+		return nil, err
+	}
+	rep, err := Replay(e.cfg.Store, e.cfg.Modules, id, nil, nil)
 	return rep, coded(err)
 }
 
 // NodeInfo says who this node is.
 func (a *API) NodeInfo(ctx context.Context) (NodeInfo, error) {
-	info := a.node.Info()
-	err := a.engine.do(ctx, func() { info.Head = hexutil.Uint64(a.engine.chain.head.Number) })
+	e, node, err := a.at()
+	if err != nil {
+		return NodeInfo{}, err
+	}
+	info := node.Info()
+	err = e.do(ctx, func() { info.Head = hexutil.Uint64(e.chain.head.Number) })
 	return info, coded(err)
 }
 
 // Peers gives the known peers; AddPeer makes one known by its multiaddr with /p2p/<id>.
-func (a *API) Peers(context.Context) []Peer { return a.node.Peers() }
+func (a *API) Peers(context.Context) ([]Peer, error) {
+	_, node, err := a.at()
+	if err != nil {
+		return nil, err
+	}
+	return node.Peers(), nil
+}
 func (a *API) AddPeer(_ context.Context, multiaddr string) (common.Address, error) {
-	addr, err := a.node.AddPeer(multiaddr)
+	_, node, err := a.at()
+	if err != nil {
+		return common.Address{}, err
+	}
+	addr, err := node.AddPeer(multiaddr)
 	if err != nil {
 		err = channel.Refuse(channel.CodeMalformed, "%v", err)
 	}
@@ -367,7 +423,13 @@ func (a *API) AddPeer(_ context.Context, multiaddr string) (common.Address, erro
 }
 
 // Modules gives the installed modules.
-func (a *API) Modules(context.Context) []ModuleInfo { return a.node.ModuleList() }
+func (a *API) Modules(context.Context) ([]ModuleInfo, error) {
+	_, node, err := a.at()
+	if err != nil {
+		return nil, err
+	}
+	return node.ModuleList(), nil
+}
 
 // Events is the subscription channels_subscribe("events", channelId?): what happens to one channel, or to all.
 func (a *API) Events(ctx context.Context, id *common.Hash) (*rpc.Subscription, error) {
@@ -375,12 +437,16 @@ func (a *API) Events(ctx context.Context, id *common.Hash) (*rpc.Subscription, e
 	if !ok {
 		return nil, rpc.ErrNotificationsUnsupported
 	}
+	e, _, err := a.at()
+	if err != nil {
+		return nil, err
+	}
 	var which common.Hash
 	if id != nil {
 		which = *id
 	}
 	sub := notifier.CreateSubscription()
-	out, cancel := a.engine.Subscribe(which)
+	out, cancel := e.Subscribe(which)
 	go func() {
 		defer cancel()
 		for {
@@ -391,7 +457,7 @@ func (a *API) Events(ctx context.Context, id *common.Hash) (*rpc.Subscription, e
 				}
 			case <-sub.Err():
 				return
-			case <-a.engine.done:
+			case <-e.done:
 				return
 			}
 		}

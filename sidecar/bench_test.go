@@ -3,6 +3,7 @@ package sidecar_test
 import (
 	"context"
 	"fmt"
+	"math/big"
 	"slices"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/evmts/channels/derivation"
 	"github.com/evmts/channels/examples/counter"
 	"github.com/evmts/channels/protocols"
+	"github.com/evmts/channels/sidecar"
 	"github.com/evmts/channels/sidecar/tracing/tracingtest"
 	"github.com/stretchr/testify/require"
 )
@@ -105,4 +107,28 @@ func report(b *testing.B, took []time.Duration) {
 	b.ReportMetric(at(0.5), "p50-µs")
 	b.ReportMetric(at(0.99), "p99-µs")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkBlockWithManyChannels is what every block and every second cost while nothing happens in the channels that are open.
+func BenchmarkBlockWithManyChannels(b *testing.B) {
+	const channels = 1000
+	a, other, first := pair(b, counter.Wasm, counter.Options())
+	ctx := context.Background()
+	info, err := a.api.Get(ctx, first)
+	require.NoError(b, err)
+	args := sidecar.OpenArgs{GenesisHex: info.Genesis}
+	args.Participants, args.ModuleHash, args.ForceQuota = info.Params.Participants, info.Params.ModuleHash, info.Params.ForceQuota
+	for i := range channels - 1 {
+		args.Nonce = uint64(i + 1)
+		id, err := a.api.Open(ctx, args)
+		require.NoError(b, err)
+		waitOpen(b, other, id)
+	}
+	now := time.Now()
+	for n := uint64(2); b.Loop(); n++ {
+		pos := sidecar.BlockPos{Number: n, Hash: common.BigToHash(new(big.Int).SetUint64(n)), Time: uint64(now.Unix())}
+		require.NoError(b, a.engine.Step(sidecar.ChainStep{Head: pos, Safe: pos, Finalized: pos}))
+		require.NoError(b, a.engine.Tick())
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*channels), "ns/channel")
 }

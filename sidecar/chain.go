@@ -123,6 +123,7 @@ type TxStep struct {
 // MinedTx is a transaction that was mined, successful or not.
 type MinedTx struct {
 	Hash    common.Hash
+	Block   uint64
 	GasUsed uint64
 	Forced  *plugin.Forced // nil: it was not sent through L1
 }
@@ -207,6 +208,10 @@ func (e *Engine) onStep(s ChainStep) {
 	e.chain = chainState{head: s.Head, safe: s.Safe, finalized: s.Finalized}
 	for id, c := range e.channels {
 		e.crank(id, e.view(c))
+		for _, tx := range c.lost(s.Head.Number) {
+			e.cfg.Log.Warn("Transaction lost", "channel", id, "kind", tx.Kind, "err", errLost)
+			e.crank(id, protocols.Submitted{Tx: tx, Err: errLost.Error()})
+		}
 	}
 	e.cfg.Metrics.ChainHead.Set(float64(s.Head.Number))
 }
@@ -216,15 +221,19 @@ func (e *Engine) onStep(s ChainStep) {
 func (e *Engine) view(c *running) protocols.ChainView {
 	funding := c.Rules().Funding
 	v := protocols.ChainView{Time: e.chain.at(e.cfg.Trust.Of(funding)).Time}
-	if v.Time == 0 {
+	v.Seen.Time = e.chain.head.Time
+	if v.Seen.Time != 0 {
+		for _, f := range c.facts {
+			see(&v.Seen, f, funding)
+		}
+	}
+	if v.Time == 0 { // no block has the level yet
 		return v
 	}
-	v.Seen.Time = e.chain.head.Time
 	v.Funded = !slices.ContainsFunc(funding, func(s channel.Stake) bool {
 		return slices.ContainsFunc(s.Amounts, func(a channel.Amount) bool { return !a.IsZero() })
 	})
 	for _, f := range c.facts {
-		see(&v.Seen, f, funding)
 		if !e.counts(f, funding) {
 			continue
 		}
@@ -317,6 +326,7 @@ func (e *Engine) onTxResult(r TxResult) {
 	e.cfg.Metrics.Transactions.WithLabelValues(r.Tx.Kind.String(), resultWord(r.Err)).Inc()
 	if c := e.channels[r.Channel]; c != nil {
 		delete(c.txs, r.Tx)
+		c.expect(r)
 		e.traces.transaction(c, r)
 		for _, tx := range r.Mined {
 			info := TxInfo{Kind: r.Tx.Kind.String(), TxHash: tx.Hash, GasUsed: tx.GasUsed, Time: uint64(time.Now().Unix())}

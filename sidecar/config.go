@@ -30,6 +30,11 @@ import (
 type Config struct {
 	Version string
 
+	// Local is an execution client in this process that has the sidecar inside; nil: all are reached by L2EthRPC.
+	Local *plugin.Local
+	// Hosted leaves the RPC to whoever has the sidecar inside: nothing is listened on for it.
+	Hosted bool
+
 	L2EthRPC      string // addresses, separated by commas
 	RollupRPC     string // addresses, separated by commas; empty: no op-node is asked
 	ChainID       uint64
@@ -144,7 +149,7 @@ func (c *Config) Check() error {
 		return errors.New("--publish and --verifier need --settlement: give the address of the MudSettlement contract on this chain")
 	case c.CheckOutputs && c.RollupRPC == "":
 		return errors.New("--rollup-check-outputs needs --rollup-rpc: output roots are op-node's")
-	case len(c.JWTSecret) == 0 && !isLoopback(c.RPC.ListenAddr):
+	case !c.Hosted && len(c.JWTSecret) == 0 && !isLoopback(c.RPC.ListenAddr):
 		return fmt.Errorf("--rpc.addr %s is reachable from elsewhere: give --rpc.jwt-secret, as for an engine API, or listen on 127.0.0.1", c.RPC.ListenAddr)
 	}
 	if c.FundsInterval < 0 || c.MaxHeadAge < 0 {

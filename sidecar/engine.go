@@ -109,6 +109,7 @@ type running struct {
 	record eventstore.ChannelRecord
 	facts  []chainFact
 	txs    map[protocols.Tx]bool // on their way
+	unseen []unseen              // mined, and their facts not delivered yet
 	status string                // as recorded
 	gas    []TxInfo              // transactions of ours since the start
 	ended  time.Time             // when its end was seen on chain and the replay began; zero: not, or it is attested

@@ -70,7 +70,7 @@ func NewLink(ctx context.Context, cfg *Config, store *eventstore.Store, logger l
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	var err error
 	if l.chain, err = plugin.Dial(ctx, plugin.Config{
-		RPC: cfg.L2EthRPC, RollupRPC: cfg.RollupRPC, ChainID: cfg.ChainID, VerifyReceipts: cfg.VerifyReceipts, CheckOutputs: cfg.CheckOutputs,
+		RPC: cfg.L2EthRPC, Local: cfg.Local, RollupRPC: cfg.RollupRPC, ChainID: cfg.ChainID, VerifyReceipts: cfg.VerifyReceipts, CheckOutputs: cfg.CheckOutputs,
 		StallTimeout: cfg.StallTimeout, PollInterval: cfg.PollInterval, Logger: logger, Registerer: registry,
 	}); err != nil {
 		return nil, err
@@ -289,7 +289,7 @@ func (l *Link) sent(r plugin.Result) {
 		s.err = r.Err
 	}
 	if r.Receipt != nil {
-		s.mined = append(s.mined, MinedTx{r.TxHash, r.Receipt.GasUsed, r.Forced})
+		s.mined = append(s.mined, MinedTx{r.TxHash, r.Receipt.BlockNumber.Uint64(), r.Receipt.GasUsed, r.Forced})
 	}
 	s.took = append(s.took, TxStep{"simulate", r.Simulating, r.Simulated}, TxStep{"send", r.Simulated, r.Published}, TxStep{"mine", r.Published, time.Now()})
 	done, out := s.left == 0, TxResult{Mined: s.mined, Took: s.took, Err: s.err}

@@ -42,7 +42,8 @@ type Service struct {
 	push    *pushFeed // nil: off
 	net     *p2p.Transport
 	engine  *Engine
-	rpc     *oprpc.Server
+	rpc     *oprpc.Server // nil: whoever has the service inside serves it
+	probe   *probe
 	metrics *httputil.HTTPServer
 	pprof   *oppprof.Service
 	tracer  *tracing.Tracer
@@ -134,23 +135,11 @@ func (s *Service) Start(ctx context.Context) (err error) {
 // serve starts the RPC and metrics servers. Browsers of other sites must not reach a wallet's RPC: no CORS, and only
 // local names as Host.
 func (s *Service) serve(registry *prometheus.Registry) error {
-	probe := &probe{s: s, within: turnTimeout}
-	opts := []oprpc.Option{
-		oprpc.WithHealthzHandler(http.HandlerFunc(probe.healthz)), oprpc.WithLogger(s.log), oprpc.WithWebsocketEnabled(), oprpc.WithCORSHosts(nil),
-	}
-	if len(s.cfg.JWTSecret) > 0 {
-		opts = append(opts, oprpc.WithJWTSecret(s.cfg.JWTSecret))
-	} else {
-		opts = append(opts, oprpc.WithVHosts([]string{"localhost", "127.0.0.1"}))
-	}
-	s.rpc = oprpc.NewServer(s.cfg.RPC.ListenAddr, s.cfg.RPC.ListenPort, s.cfg.Version, opts...)
-	s.rpc.AddAPI(rpc.API{Namespace: "channels", Service: NewAPI(s.engine, s)})
-	s.rpc.AddHandler("/readyz", http.HandlerFunc(probe.readyz))
-	if s.cfg.RPC.EnableAdmin {
-		s.rpc.AddAPI(rpc.API{Namespace: "admin", Service: NewAdminAPI(s.engine, s.chain, s.log)})
-	}
-	if err := s.rpc.Start(); err != nil {
-		return fmt.Errorf("start the RPC on %s:%d: %w", s.cfg.RPC.ListenAddr, s.cfg.RPC.ListenPort, err)
+	s.probe = &probe{s: s, within: turnTimeout}
+	if !s.cfg.Hosted {
+		if err := s.serveRPC(); err != nil {
+			return err
+		}
 	}
 	if s.cfg.Metrics.Enabled {
 		var err error
@@ -162,6 +151,27 @@ func (s *Service) serve(registry *prometheus.Registry) error {
 	s.pprof = oppprof.New(c.ListenEnabled, c.ListenAddr, c.ListenPort, c.ProfileType, c.ProfileDir, c.ProfileFilename)
 	if err := s.pprof.Start(); err != nil {
 		return fmt.Errorf("start pprof: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) serveRPC() error {
+	opts := []oprpc.Option{
+		oprpc.WithHealthzHandler(http.HandlerFunc(s.probe.healthz)), oprpc.WithLogger(s.log), oprpc.WithWebsocketEnabled(), oprpc.WithCORSHosts(nil),
+	}
+	if len(s.cfg.JWTSecret) > 0 {
+		opts = append(opts, oprpc.WithJWTSecret(s.cfg.JWTSecret))
+	} else {
+		opts = append(opts, oprpc.WithVHosts([]string{"localhost", "127.0.0.1"}))
+	}
+	s.rpc = oprpc.NewServer(s.cfg.RPC.ListenAddr, s.cfg.RPC.ListenPort, s.cfg.Version, opts...)
+	s.rpc.AddAPI(rpc.API{Namespace: "channels", Service: NewAPI(s.engine, s)})
+	s.rpc.AddHandler("/readyz", http.HandlerFunc(s.probe.readyz))
+	if s.cfg.RPC.EnableAdmin {
+		s.rpc.AddAPI(rpc.API{Namespace: "admin", Service: NewAdminAPI(s.engine, s.chain, s.log)})
+	}
+	if err := s.rpc.Start(); err != nil {
+		return fmt.Errorf("start the RPC on %s:%d: %w", s.cfg.RPC.ListenAddr, s.cfg.RPC.ListenPort, err)
 	}
 	return nil
 }
@@ -218,8 +228,16 @@ func (s *Service) Stop(ctx context.Context) (err error) {
 // Stopped tells whether Stop was called.
 func (s *Service) Stopped() bool { return s.stopped.Load() }
 
-// RPCEndpoint is the RPC's host:port.
-func (s *Service) RPCEndpoint() string { return s.rpc.Endpoint() }
+// RPCEndpoint is the RPC's host:port; empty when it has none of its own.
+func (s *Service) RPCEndpoint() string {
+	if s.rpc == nil {
+		return ""
+	}
+	return s.rpc.Endpoint()
+}
+
+// Ready answers as /readyz does. It may be asked after Start.
+func (s *Service) Ready(w http.ResponseWriter, r *http.Request) { s.probe.readyz(w, r) }
 
 // MetricsEndpoint is host:port of /metrics; empty without --metrics.enabled.
 func (s *Service) MetricsEndpoint() string {

@@ -156,6 +156,7 @@ type obliging struct {
 	mu      sync.Mutex
 	block   uint64
 	asked   []sidecar.TxRequest
+	loses   map[protocols.TxKind]bool // the next one is mined, and its block is gone before anybody sees it
 }
 
 func newObliging() *obliging {
@@ -179,7 +180,14 @@ func (o *obliging) Submit(r sidecar.TxRequest) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.asked = append(o.asked, r)
-	o.results <- sidecar.TxResult{Channel: r.Channel, Tx: r.Tx}
+	o.results <- sidecar.TxResult{Channel: r.Channel, Tx: r.Tx, Mined: []sidecar.MinedTx{{Hash: common.Hash{byte(len(o.asked))}, Block: o.block + 1}}}
+	if o.loses[r.Tx.Kind] {
+		o.loses[r.Tx.Kind] = false
+		for range 5 {
+			o.mine()
+		}
+		return
+	}
 	switch r.Tx.Kind {
 	case protocols.TxConclude:
 		u := r.Conclude.Update

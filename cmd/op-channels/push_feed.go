@@ -110,7 +110,11 @@ func pushFeed(ctx *cli.Context) (err error) {
 		}
 	}
 	if start != "" {
-		defer pushfeed.NewStarter(start, metrics, logger).Close()
+		starter, err := pushfeed.NewStarter(start, metrics, logger)
+		if err != nil {
+			return err
+		}
+		defer starter.Close()
 	}
 	logger.Info("Answering op-node", "at", l.Addr(), "socketOfSystemd", handed, "upstream", up != "", "sidecars", len(ctx.StringSlice(feedTo.Name)))
 	select {

@@ -91,9 +91,16 @@ func startOpStack(ctx context.Context, o *Options, port int) (*opdevnet.Stack, e
 	if err != nil {
 		return nil, err
 	}
+	var geth []string
+	if o.Inside {
+		if binaries.Geth, err = opdevnet.FindGethWithChannels(o.Root); err != nil {
+			return nil, err
+		}
+		geth = []string{"--channels", "--channels.config", insideFile(o)}
+	}
 	return opdevnet.Start(ctx, opdevnet.Options{
 		Dir: filepath.Join(o.Dir, "chain"), Logs: filepath.Join(o.Dir, "logs"), Binaries: binaries, Anvil: anvilBinary(o),
-		ChainID: o.ChainID, BlockTime: o.BlockTime, Port: port, Progress: o.Progress,
+		ChainID: o.ChainID, BlockTime: o.BlockTime, Port: port, GethArgs: geth, Progress: o.Progress,
 	})
 }
 

@@ -31,6 +31,7 @@ type Options struct {
 	Names     []string      // of the sidecars; empty: operator, alice, bob. The first is the operator and the World's attestor
 	Ports     bool          // 8545 for the chain and 9545, 9546, … for the sidecars' RPCs, where they are free; otherwise any
 	OpStack   bool          // the chain is op-geth with op-node and op-batcher instead of anvil
+	Inside    bool          // op-geth has the first sidecar inside; on an op-stack only
 	ChainID   uint64        // 0: 901
 	BlockTime time.Duration // in whole seconds; 0: a block per transaction, on an op-stack a second
 	Window    time.Duration // in which a published journal can be disproved, in whole seconds; 0: a minute
@@ -173,6 +174,9 @@ func (o *Options) complete() (err error) {
 	if len(o.Names) > len(anvil.Keys())-1 {
 		return fmt.Errorf("%d sidecars: the chain has %d funded accounts, one deploys", len(o.Names), len(anvil.Keys()))
 	}
+	if o.Inside && !o.OpStack {
+		return errors.New("a sidecar can run inside op-geth only: ask for an op-stack")
+	}
 	if o.ChainID == 0 {
 		o.ChainID = DefaultChainID
 	}
@@ -265,6 +269,9 @@ func (d *Devnet) makeSidecars() error {
 		if i == 0 {
 			if err := errors.Join(s.attest(o), s.payElsewhere(o)); err != nil {
 				return err
+			}
+			if o.Inside {
+				s.moveInto(o, d.Chain.OpStack)
 			}
 		}
 		d.Sidecars = append(d.Sidecars, s)

@@ -38,10 +38,12 @@ func (d *Devnet) RaidRequests(ctx context.Context, count int) ([]sidecar.OpenArg
 	for _, s := range d.Sidecars {
 		participants = append(participants, channel.Participant{Signer: s.Session(), Owner: s.Owner()})
 	}
+	return d.entrance().requests(ctx, participants, count)
+}
+
+func (d *Devnet) entrance() *entrance {
 	c := d.Chain
-	return (&entrance{
-		c.Node.Client(), c.Contracts, c.World.World, c.World.NamespaceID.Hash(), d.Module, c.deployer,
-	}).requests(ctx, participants, count)
+	return &entrance{c.Node.Client(), c.Contracts, c.World.World, c.World.NamespaceID.Hash(), d.Module, c.deployer}
 }
 
 // RaidRequest buys a ticket on a running devnet, for a raid of all of its sidecars.

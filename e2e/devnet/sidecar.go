@@ -17,6 +17,7 @@ import (
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/evmts/channels/e2e/child"
+	"github.com/evmts/channels/e2e/opdevnet"
 	"github.com/evmts/channels/sidecar"
 	"github.com/evmts/channels/sidecar/flags"
 	libcrypto "github.com/libp2p/go-libp2p/core/crypto"
@@ -38,9 +39,23 @@ type Sidecar struct {
 	binary      string
 	args        []string
 	sessionFile string
-	proc        *child.Process
+	proc        process
 
 	ownerElsewhere bool // with a remote signer
+
+	// Of one that runs inside op-geth; otherwise nothing.
+	host        *opdevnet.Program
+	config, ipc string
+}
+
+// process is what a sidecar runs in.
+type process interface {
+	PID() int
+	Running() bool
+	Exited() <-chan struct{}
+	Err() error
+	Kill() error
+	Terminate(context.Context) error
 }
 
 // ErrSidecar means that a sidecar did not come up, or ended by itself.
@@ -141,8 +156,13 @@ func (s *Sidecar) Attestor() common.Address {
 	return crypto.PubkeyToAddress(s.AttestorKey.PublicKey)
 }
 
-// URL is the RPC over WebSocket, with subscriptions.
-func (s *Sidecar) URL() string { return fmt.Sprintf("ws://127.0.0.1:%d", s.RPCPort) }
+// URL is the RPC over WebSocket, or over IPC inside op-geth; both have subscriptions.
+func (s *Sidecar) URL() string {
+	if s.host != nil {
+		return s.ipc
+	}
+	return fmt.Sprintf("ws://127.0.0.1:%d", s.RPCPort)
+}
 
 // MetricsURL is where Prometheus reads.
 func (s *Sidecar) MetricsURL() string {
@@ -160,6 +180,9 @@ func (s *Sidecar) Dial(ctx context.Context) (*rpc.Client, error) {
 
 // Start runs the process without waiting for its RPC: see Ready.
 func (s *Sidecar) Start() error {
+	if s.host != nil {
+		return s.startInside()
+	}
 	if s.Running() {
 		return fmt.Errorf("%w: %s runs already", ErrSidecar, s.Name)
 	}
@@ -169,8 +192,12 @@ func (s *Sidecar) Start() error {
 	}
 	defer log.Close() // the child has its own descriptor
 	// In the environment the key is readable by this user only; arguments are readable by everyone.
-	s.proc, err = child.Start(log, s.Env(), s.binary, s.args...)
-	return err
+	proc, err := child.Start(log, s.Env(), s.binary, s.args...)
+	if err != nil {
+		return err
+	}
+	s.proc = proc
+	return nil
 }
 
 // Ready waits until the RPC answers. It fails when the process ends first, with the end of its log.

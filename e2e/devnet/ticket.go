@@ -71,6 +71,28 @@ func (e *entrance) geneses(ctx context.Context, owners []common.Address, count i
 	return games, nil
 }
 
+// BuyTickets buys tickets that nobody plays for, at most MaxTickets, and tells what gas they took: transactions of the kind that raids need,
+// without sidecars.
+func (d *Devnet) BuyTickets(ctx context.Context, count int) (gas uint64, err error) {
+	if count < 1 || count > MaxTickets {
+		return 0, fmt.Errorf("%d tickets: 1 to %d can be bought together", count, MaxTickets)
+	}
+	owners := make([]common.Address, len(d.Sidecars))
+	for i, s := range d.Sidecars {
+		owners[i] = s.Owner()
+	}
+	e := d.entrance()
+	call, err := e.enter(owners)
+	if err != nil {
+		return 0, err
+	}
+	receipts, err := anvil.SendAll(ctx, e.client, e.buyer, slices.Repeat([]anvil.Call{{To: call.To, Value: call.Value, Data: call.Data}}, count))
+	for _, r := range receipts {
+		gas += r.GasUsed
+	}
+	return gas, err
+}
+
 // enter is the call that buys a ticket.
 func (e *entrance) enter(owners []common.Address) (adjudicator.Call, error) {
 	wanted, err := raid.TicketKeys(raid.Namespace, raid.DefaultDungeon, owners, 0)

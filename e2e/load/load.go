@@ -13,6 +13,7 @@ import (
 	"github.com/evmts/channels/e2e/child"
 	"github.com/evmts/channels/e2e/devnet"
 	"github.com/evmts/channels/e2e/story"
+	"github.com/evmts/channels/plugin"
 )
 
 // Options of a load.
@@ -83,6 +84,7 @@ type run struct {
 	hubs     sync.WaitGroup
 	baseline []span
 	load     span
+	same     span         // alone with the gas of the load
 	outage   [2]time.Time // from the kill until the sidecar had caught up
 }
 
@@ -126,6 +128,7 @@ func Run(ctx context.Context, o Options) (sum *Summary, err error) {
 		{"agree", "waiting until all agree on every channel", r.agree},
 		{"stop", "stopping the sidecars", r.stopSidecars},
 		{"after", fmt.Sprintf("the chain alone for %s", o.Baseline), r.alone},
+		{"control", fmt.Sprintf("the chain alone for %s, with as much gas per block as in the load", o.Baseline), r.control},
 		{"audit", "looking for every acknowledged event in the journals of all participants", r.audit},
 	} {
 		o.Progress(part.text)
@@ -164,7 +167,10 @@ func (r *run) start(ctx context.Context) (err error) {
 	r.d, err = devnet.Start(ctx, devnet.Options{
 		Dir: r.o.Dir, Root: r.o.Root, Binary: r.o.Binary, OpStack: r.o.OpStack, BlockTime: blockTime, ChainOnly: true, Progress: r.o.Progress,
 		Args: func(name string) []string {
-			return []string{"--log.level", "info", "--pprof.enabled", "--pprof.port", fmt.Sprint(ports[name])}
+			return []string{
+				"--log.level", "info", "--pprof.enabled", "--pprof.port", fmt.Sprint(ports[name]),
+				"--txmgr.receipt-query-interval", plugin.TxFlagDefaults.ReceiptQueryInterval.String(), // the devnet is in more of a hurry
+			}
 		},
 	})
 	if err != nil {

@@ -56,18 +56,25 @@ func TestBlocksOfSeveralSpans(t *testing.T) {
 	require.Equal(t, Blocks{}, blocksOf(time.Second))
 }
 
-func TestPaceIsAgainstTheChainAlone(t *testing.T) {
+func TestPaceIsAgainstTheChainWithTheSameGas(t *testing.T) {
 	s := &Summary{Settings: Settings{BlockSeconds: 1}}
 	s.Alone = Blocks{Seconds: 100, Built: 100, Interval: Spread{Mean: 1000, P99: 1010}}
-	s.Load.Blocks = Blocks{Seconds: 100, Built: 99, Interval: Spread{Mean: 1010, P99: 1020}}
-	require.True(t, paceOf(s).OK)
-	s.Load.Blocks = Blocks{Seconds: 100, Built: 94, Interval: Spread{Mean: 1064, P99: 1020}}
+	s.Control.Blocks = Blocks{Seconds: 100, Built: 100, Interval: Spread{Mean: 1000, P99: 1060}}
+	s.Load.Blocks = Blocks{Seconds: 100, Built: 99, Interval: Spread{Mean: 1010, P99: 1070}}
+	require.True(t, paceOf(s).OK, "full blocks spread as much without sidecars")
+	s.Load.Blocks = Blocks{Seconds: 100, Built: 94, Interval: Spread{Mean: 1064, P99: 1070}}
 	p := paceOf(s)
 	require.False(t, p.OK)
-	require.InDelta(t, 6.4, p.MeanInterval, 0.01)
-	require.InDelta(t, 6.38, p.PerSecond, 0.01)
-	s.Load.Blocks = Blocks{Seconds: 100, Built: 100, Interval: Spread{Mean: 1000, P99: 1100}}
+	require.InDelta(t, 6.4, p.Control.MeanInterval, 0.01)
+	require.InDelta(t, 6.38, p.Control.PerSecond, 0.01)
+	s.Load.Blocks = Blocks{Seconds: 100, Built: 100, Interval: Spread{Mean: 1000, P99: 1200}}
 	require.False(t, paceOf(s).OK, "a tail that grew counts too")
+	s.Load.Blocks = Blocks{Seconds: 100, Built: 100, Interval: Spread{Mean: 1000, P99: 1010}, Delay: Spread{Mean: 60}}
+	require.False(t, paceOf(s).OK, "blocks that all come late have the same intervals")
+	s.Load.Blocks.Delay = Spread{}
+	s.Control.Blocks.Built = 80
+	s.Load.Blocks.Built = 80
+	require.False(t, paceOf(s).OK, "a chain whose transactions slow it is slowed")
 }
 
 func TestHistogramBetweenTwoReadings(t *testing.T) {

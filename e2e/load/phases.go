@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
@@ -265,50 +264,6 @@ func (r *run) audit(ctx context.Context) error {
 			err = fmt.Errorf("%v", l.Errors)
 		}
 		r.note("the log of "+s.Name+" has no errors", err)
-	}
-	return nil
-}
-
-// compare sets the chain with the sidecars beside the chain alone.
-func (r *run) compare() error {
-	var spans [][]arrival
-	sum := r.sum
-	for i, s := range r.baseline {
-		blocks, err := r.w.between(s.from.at, s.to.at)
-		if err != nil {
-			return err
-		}
-		spans = append(spans, blocks)
-		m := r.m.between(s.from, s.to, runtime.NumCPU())
-		part := Chain{Blocks: blocksOf(blockTime, blocks), Machine: m}
-		part.sequencer(s.node[0], s.node[1])
-		if i == 0 {
-			sum.Before = part
-		} else {
-			sum.After = part
-		}
-	}
-	sum.Alone = blocksOf(blockTime, spans...)
-	blocks, err := r.w.between(r.load.from.at, r.load.to.at)
-	if err != nil {
-		return err
-	}
-	sum.Load = Chain{Blocks: blocksOf(blockTime, blocks), Machine: r.m.between(r.load.from, r.load.to, runtime.NumCPU())}
-	sum.Load.sequencer(r.load.node[0], r.load.node[1])
-	r.events()
-	sum.perChannel()
-	sum.Pace = paceOf(sum)
-	for _, part := range []struct {
-		name   string
-		blocks Blocks
-	}{{"with the load", sum.Load.Blocks}, {"alone", sum.Alone}} {
-		var err error
-		if b := part.blocks; b.Missed > 0 || b.Reordered > 0 || b.Built == 0 {
-			err = fmt.Errorf("%d built, %d slots without a block, %d out of order", b.Built, b.Missed, b.Reordered)
-		}
-		if r.o.OpStack { // anvil keeps its clock by itself
-			r.note("the chain "+part.name+" has a block for every slot", err)
-		}
 	}
 	return nil
 }

@@ -41,9 +41,9 @@ func (s *Summary) Print(w io.Writer) {
 }
 
 func (s *Summary) printBlocks(t io.Writer) {
-	fmt.Fprintln(t, "BLOCKS\tALONE BEFORE\tWITH LOAD\tALONE AFTER")
+	fmt.Fprintln(t, "BLOCKS\tALONE BEFORE\tWITH LOAD\tALONE AFTER\tALONE, SAME GAS")
 	row := func(name string, of func(c *Chain) string) {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", name, of(&s.Before), of(&s.Load), of(&s.After))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", name, of(&s.Before), of(&s.Load), of(&s.After), of(&s.Control))
 	}
 	row("built / expected", func(c *Chain) string { return fmt.Sprintf("%d / %.1f", c.Blocks.Built, c.Blocks.Expected) })
 	row("interval, mean", func(c *Chain) string { return fmt.Sprintf("%.2f ms", c.Blocks.Interval.Mean) })

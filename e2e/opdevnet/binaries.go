@@ -12,6 +12,11 @@ type Binaries struct {
 	Geth, Node, Batcher string
 }
 
+// FindGethWithChannels looks for op-geth-channels, which can stand in the place of Geth.
+func FindGethWithChannels(root string) (string, error) {
+	return find(root, "op-geth-channels", "op-geth-channels")
+}
+
 // ErrBinaries means that the op-stack's programs are not built.
 var ErrBinaries = errors.New("the op-stack's programs are not built")
 
@@ -21,10 +26,17 @@ func FindBinaries(root string) (b Binaries, err error) {
 		name string
 		at   *string
 	}{{"op-geth", &b.Geth}, {"op-node", &b.Node}, {"op-batcher", &b.Batcher}} {
-		*p.at = filepath.Join(root, "build", "bin", p.name)
-		if _, err := exec.LookPath(*p.at); err != nil {
-			return Binaries{}, fmt.Errorf("%w: no %s: run `make op-binaries` in %s (some minutes, once)", ErrBinaries, p.name, root)
+		if *p.at, err = find(root, p.name, "op-binaries"); err != nil {
+			return Binaries{}, err
 		}
 	}
 	return b, nil
+}
+
+func find(root, name, target string) (string, error) {
+	path := filepath.Join(root, "build", "bin", name)
+	if _, err := exec.LookPath(path); err != nil {
+		return "", fmt.Errorf("%w: no %s: run `make %s` in %s (some minutes, once)", ErrBinaries, name, target, root)
+	}
+	return path, nil
 }

@@ -103,6 +103,19 @@ func (p *Program) PID() int {
 	return p.process.PID()
 }
 
+// Exited is closed when the newest process has ended; how, Err says then.
+func (p *Program) Exited() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.process.Exited()
+}
+
+func (p *Program) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.process.Err()
+}
+
 // end says that the process is about to be ended, and gives it; nil: there is none.
 func (p *Program) end() *child.Process {
 	p.mu.Lock()

@@ -38,6 +38,9 @@ type Options struct {
 	BlockTime   time.Duration // of the L2, in whole seconds; 0: a second
 	L1BlockTime time.Duration // in whole seconds, not less than the L2's; 0: twice the L2's
 	Port        int           // of the L2's RPC; 0: a free one
+	NodePort    int           // of op-node's RPC; 0: a free one
+	NodeArgs    []string      // more options of op-node
+	GethArgs    []string      // more arguments of op-geth, which has an IPC socket then
 	Progress    func(step string)
 }
 
@@ -204,6 +207,9 @@ func (s *Stack) prepare(ctx context.Context) (err error) {
 		s.port = ports[0]
 	}
 	s.engine, s.nodeRPC, s.batcher, s.metrics = ports[1], ports[2], ports[3], ports[4]
+	if s.opts.NodePort != 0 {
+		s.nodeRPC = s.opts.NodePort
+	}
 	out, err := exec.CommandContext(ctx, s.opts.Binaries.Geth, "init", "--state.scheme=hash", "--datadir", s.path("geth"), s.path("genesis.json")).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: op-geth does not take the genesis: %w: %s", ErrProgram, err, out[max(0, len(out)-logTail):])
@@ -219,13 +225,17 @@ func (s *Stack) program(name, binary string, ready func(context.Context) error, 
 
 func (s *Stack) startGeth(ctx context.Context) error {
 	port := strconv.Itoa(s.port)
-	s.Geth = s.program("op-geth", s.opts.Binaries.Geth, s.gethReady,
-		"--datadir", s.path("geth"), "--networkid", strconv.FormatUint(s.opts.ChainID, 10), "--nodiscover", "--maxpeers", "0", "--port", "0", "--ipcdisable",
+	more := s.opts.GethArgs
+	if len(more) == 0 {
+		more = []string{"--ipcdisable"}
+	}
+	s.Geth = s.program("op-geth", s.opts.Binaries.Geth, s.gethReady, append([]string{
+		"--datadir", s.path("geth"), "--networkid", strconv.FormatUint(s.opts.ChainID, 10), "--nodiscover", "--maxpeers", "0", "--port", "0",
 		"--miner.recommit", recommit, "--syncmode", "full", "--gcmode", "archive", "--state.scheme=hash", "--cache", "256", "--rollup.disabletxpoolgossip=true",
 		"--http", "--http.addr", "127.0.0.1", "--http.port", port, "--http.api", "eth,net,web3,txpool,debug,admin",
 		"--ws", "--ws.addr", "127.0.0.1", "--ws.port", port, "--ws.api", "eth,net,web3,txpool,debug",
 		"--authrpc.addr", "127.0.0.1", "--authrpc.port", strconv.Itoa(s.engine), "--authrpc.jwtsecret", s.path("jwt.hex"),
-	)
+	}, more...)...)
 	return s.Geth.Start(ctx)
 }
 
@@ -247,15 +257,15 @@ func (s *Stack) gethReady(ctx context.Context) (err error) {
 }
 
 func (s *Stack) startNode(ctx context.Context) error {
-	s.Node = s.program("op-node", s.opts.Binaries.Node, s.nodeReady,
-		"--l1", s.L1.URL(), "--l1.trustrpc", "--l1.rpckind=standard", "--l1.http-poll-interval="+l1Poll.String(), "--l1.epoch-poll-interval="+s.opts.L1BlockTime.String(),
+	s.Node = s.program("op-node", s.opts.Binaries.Node, s.nodeReady, append([]string{
+		"--l1", s.L1.URL(), "--l1.trustrpc", "--l1.rpckind=standard", "--l1.http-poll-interval=" + l1Poll.String(), "--l1.epoch-poll-interval=" + s.opts.L1BlockTime.String(),
 		"--l1.beacon", s.beacon.url, "--l1.beacon.ignore", "--l1.runtime-config-reload-interval=0",
-		"--l2", "http://127.0.0.1:"+strconv.Itoa(s.engine), "--l2.jwt-secret", s.path("jwt.hex"), "--l2.enginekind=geth",
+		"--l2", "http://127.0.0.1:" + strconv.Itoa(s.engine), "--l2.jwt-secret", s.path("jwt.hex"), "--l2.enginekind=geth",
 		"--rollup.config", s.path("rollup.json"), "--rollup.l1-chain-config", s.path("l1.json"),
 		"--sequencer.enabled", "--sequencer.l1-confs=0", "--verifier.l1-confs=0", "--p2p.disable",
-		"--rpc.addr=127.0.0.1", "--rpc.port="+strconv.Itoa(s.nodeRPC), "--rpc.enable-admin",
-		"--metrics.enabled", "--metrics.addr=127.0.0.1", "--metrics.port="+strconv.Itoa(s.metrics),
-	)
+		"--rpc.addr=127.0.0.1", "--rpc.port=" + strconv.Itoa(s.nodeRPC), "--rpc.enable-admin",
+		"--metrics.enabled", "--metrics.addr=127.0.0.1", "--metrics.port=" + strconv.Itoa(s.metrics),
+	}, s.opts.NodeArgs...)...)
 	return s.Node.Start(ctx)
 }
 
@@ -308,6 +318,13 @@ func (s *Stack) URL() string { return "http://127.0.0.1:" + strconv.Itoa(s.port)
 
 // WebSocketURL is op-geth's RPC over WebSocket, with subscriptions.
 func (s *Stack) WebSocketURL() string { return "ws://127.0.0.1:" + strconv.Itoa(s.port) }
+
+// EngineURL is op-geth's authenticated endpoint over HTTP, and JWTFile the secret that it wants.
+func (s *Stack) EngineURL() string { return "http://127.0.0.1:" + strconv.Itoa(s.engine) }
+func (s *Stack) JWTFile() string   { return s.path("jwt.hex") }
+
+// IPCPath is op-geth's socket, which there is with GethArgs only: its path can be too long for the kernel.
+func (s *Stack) IPCPath() string { return s.path("geth/geth.ipc") }
 
 // NodeURL is op-node's RPC.
 func (s *Stack) NodeURL() string { return "http://127.0.0.1:" + strconv.Itoa(s.nodeRPC) }

@@ -33,6 +33,9 @@ const (
 
 const (
 	parentTimeout = 5 * time.Second
+	// lookPause is between one look at a block and the next: each may cost the execution client some questions, and whoever pushes must not
+	// decide how many. What comes faster waits, and the oldest go.
+	lookPause = 20 * time.Millisecond
 	// maxUnchecked is how many blocks in a row may stand on nothing but the one before: so far, and no further, blocks can be made up.
 	maxUnchecked = 4
 )
@@ -154,10 +157,16 @@ func (r *Receiver) run(ctx context.Context) {
 		case <-r.ring.ready:
 		}
 		for body := r.ring.take(); body != nil && ctx.Err() == nil; body = r.ring.take() {
+			pause := time.After(lookPause)
 			result, err := r.look(ctx, body)
 			r.count(result, 1)
 			if err != nil {
 				r.log.Debug("A pushed block is not taken", "why", result, "err", err)
+			}
+			select {
+			case <-pause:
+			case <-ctx.Done():
+				return
 			}
 		}
 	}

@@ -103,7 +103,12 @@ func TestStarterStartsWhatComesUpOnly(t *testing.T) {
 	starts := func(n int) func() bool {
 		return func() bool { return testutil.ToFloat64(m.Started) == float64(n) }
 	}
-	s := pushfeed.NewStarter("http://"+address, m, quiet())
+	begin := func() *pushfeed.Starter {
+		s, err := pushfeed.NewStarter("http://"+address, m, quiet())
+		require.NoError(t, err)
+		return s
+	}
+	s := begin()
 	o := &opNode{behind: true}
 	awaitSeenDown(t, address)
 	down := o.up(t, address)
@@ -111,22 +116,35 @@ func TestStarterStartsWhatComesUpOnly(t *testing.T) {
 	require.True(t, starts(0)(), "it is not there yet")
 	o.set(func(o *opNode) { o.behind = false })
 	require.Eventually(t, starts(1), patience, poll)
+	o.awaitLooks(t, 2)
 
-	o.awaitLooks(t, 1)
+	// A restart, seen or too quick to be seen: an op-node with a conductor begins stopped.
+	restart := func(seen bool) {
+		down()
+		o.set(func(o *opNode) { o.active = false })
+		if seen {
+			awaitSeenDown(t, address)
+		}
+		down = o.up(t, address)
+	}
+	for i, seen := range []bool{true, false} {
+		restart(seen)
+		require.Eventually(t, starts(2+i), patience, poll)
+		o.awaitLooks(t, 2)
+	}
 	o.set(func(o *opNode) { o.active = false }) // admin_stopSequencer
 	o.awaitLooks(t, 3)
-	require.True(t, starts(1)(), "it was stopped by somebody")
-	down()
-	awaitSeenDown(t, address)
-	down = o.up(t, address)
-	require.Eventually(t, starts(2), patience, poll, "a new op-node is stopped, and was seen to come up")
+	require.True(t, starts(3)(), "somebody stopped it")
+	for _, seen := range []bool{true, false} {
+		restart(seen)
+		o.awaitLooks(t, 3)
+		require.True(t, starts(3)(), "it was stopped when its op-node went away")
+	}
 	s.Close()
-
-	o.set(func(o *opNode) { o.active = false })
-	s = pushfeed.NewStarter("http://"+address, m, quiet())
+	s = begin()
 	defer s.Close()
 	o.awaitLooks(t, 3)
-	require.True(t, starts(2)(), "it was stopped before we began: for all that is known by somebody")
+	require.True(t, starts(3)(), "it was stopped before we began: for all that is known by somebody")
 	down()
 }
 

@@ -56,6 +56,9 @@ func (c *cluster) command(t *testing.T, d *datadriven.TestData) {
 		c.stabilize()
 		c.mine()
 		c.stabilize()
+	case "lose": // a reorg takes the refund away
+		c.view.Refunded, c.counted.Refunded = false, false
+		c.show()
 	case "count":
 		c.count()
 	case "author":

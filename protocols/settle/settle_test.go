@@ -215,3 +215,33 @@ func TestA11_NothingIsSettledAfterAProof(t *testing.T) {
 	require.Equal(t, []protocols.Action{protocols.Replay{Seq: 9}}, acts)
 	require.Equal(t, settle.Replaying, o.Phase())
 }
+
+// What is on chain and does not count yet is not sent again; what a reorg takes away before it counts is.
+func TestTrust_WhatIsSeenIsNotSentAndWhatIsLostIs(t *testing.T) {
+	seen := func(v protocols.ChainView) protocols.ChainView {
+		v.Seen = protocols.Seen{Time: v.Time, Final: true, Proven: true, Settled: v.Proven}
+		return v
+	}
+	o, acts := published(t, false).Crank(seen(final))
+	require.Empty(t, acts)
+	require.Equal(t, settle.Publishing, o.Phase(), "it does not count")
+	o, _ = o.Crank(protocols.Tick{Now: 100})
+	o, acts = o.Crank(protocols.Submitted{Tx: publish.Tx, Err: "published by somebody else"})
+	require.IsType(t, protocols.Notify{}, acts[0])
+	o, acts = o.Crank(protocols.Tick{Now: 105})
+	require.Empty(t, acts, "there is one")
+	o, acts = o.Crank(final)
+	require.Equal(t, []protocols.Action{publish}, acts, "it is gone")
+
+	o, acts = o.Crank(standing(50))
+	require.Equal(t, []protocols.Action{tx}, acts)
+	o, acts = o.Crank(seen(standing(51)))
+	require.Empty(t, acts)
+	require.Equal(t, settle.Submitting, o.Phase(), "it does not count")
+	o, acts = o.Crank(standing(52))
+	require.Equal(t, []protocols.Action{tx}, acts, "it is gone")
+	counts := seen(standing(53))
+	counts.Settled = true
+	o, _ = o.Crank(counts)
+	require.Equal(t, settle.Settled, o.Phase())
+}

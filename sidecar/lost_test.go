@@ -1,0 +1,34 @@
+package sidecar_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/evmts/channels/examples/tictactoe"
+	"github.com/evmts/channels/protocols"
+	"github.com/evmts/channels/sidecar"
+	"github.com/stretchr/testify/require"
+)
+
+// TestA12_WhatWasMinedAndNeverSeenIsSentAgain: the block of a transaction is reorganised away before the feed shows it, so that there is no
+// fact which could be taken back: the receipt alone said that it was there.
+func TestA12_WhatWasMinedAndNeverSeenIsSentAgain(t *testing.T) {
+	wasm, err := tictactoe.Wasm("c")
+	require.NoError(t, err)
+	attestor, _ := remoteKey(t, "attestor")
+	chain := newObliging()
+	chain.loses = map[protocols.TxKind]bool{protocols.TxConclude: true, protocols.TxSettle: true}
+	a := startPeerAs(t, 1, t.TempDir(), wasm, tictactoe.Options(), func(c *sidecar.EngineConfig) {
+		c.Keys.Attestor, c.Settlement, c.Chain = attestor, common.Address{0x5e}, chain
+	})
+	b := startPeer(t, 2, t.TempDir(), wasm, tictactoe.Options())
+	acquaint(t, a, b)
+	id := game(t, a, b)
+	require.Eventually(t, func() bool {
+		info, err := a.api.Get(t.Context(), id)
+		return err == nil && info.Status == "settled"
+	}, 30*time.Second, 5*time.Millisecond)
+	require.Len(t, chain.requests(protocols.TxConclude), 2)
+	require.Len(t, chain.requests(protocols.TxSettle), 2)
+}
