@@ -371,7 +371,7 @@ func (RecordObjective) record() {}
 
 // Patience is after how many seconds a signature is asked for again that could not be had so many times before.
 func Patience(stall uint64, before uint64) uint64 {
-	const doublings = 6
+	const doublings = 4
 	return stall << min(before, doublings)
 }
 

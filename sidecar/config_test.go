@@ -8,10 +8,12 @@ import (
 	"testing"
 	"time"
 
+	optls "github.com/ethereum-optimism/optimism/op-service/tls"
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/evmts/channels/plugin"
 	"github.com/evmts/channels/sidecar"
 	"github.com/evmts/channels/sidecar/flags"
+	"github.com/evmts/channels/sidecar/tracing"
 	"github.com/holiman/uint256"
 	"github.com/stretchr/testify/require"
 	"github.com/urfave/cli/v2"
@@ -132,7 +134,7 @@ func TestConfigAttest(t *testing.T) {
 func TestConfigSigners(t *testing.T) {
 	const address = "0x1100000000000000000000000000000000000000"
 	key := write(t, "attestor.key", "0000000000000000000000000000000000000000000000000000000000000003")
-	attestor := []string{"--attestor.signer.endpoint", "http://signer:9000", "--attestor.signer.address", address}
+	attestor := []string{"--attestor.signer.endpoint", "https://signer:9000", "--attestor.signer.address", address}
 	cfg, err := parse(t, append(append(needed(t), attestor...), "--attestor.signer.header", "Authorization=a=b", "--attest", "world="+address,
 		"--attestor.signer.typed-data-method", "eth_signTypedData", "--attestor.signer.tls.ca", "ca.crt")...)
 	require.NoError(t, err)
@@ -142,6 +144,20 @@ func TestConfigSigners(t *testing.T) {
 	require.Equal(t, "ca.crt", cfg.AttestorSigner.TLSConfig.TLSCaCert)
 	require.True(t, cfg.AttestorSigner.TLSConfig.Enabled, "as in op-service")
 	require.False(t, cfg.OwnerSigner.Enabled())
+
+	cfg, err = parse(t, append(needed(t), "--config", write(t, "signer.toml", `
+[attestor.signer]
+endpoint = "https://signer:9000"
+address = "`+address+`"
+header = ["Authorization=Bearer x"]
+[attestor.signer.tls]
+ca = "a.crt"
+cert = "b.crt"
+key = "c.key"
+`))...)
+	require.NoError(t, err)
+	require.Equal(t, "Bearer x", cfg.AttestorSigner.Headers.Get("Authorization"))
+	require.Equal(t, optls.CLIConfig{TLSCaCert: "a.crt", TLSCert: "b.crt", TLSKey: "c.key", Enabled: true}, cfg.AttestorSigner.TLSConfig)
 
 	withoutOwner := needed(t)[:6]
 	owner := []string{"--signer.endpoint", "https://signer:9000", "--signer.address", address}
@@ -163,12 +179,28 @@ func TestConfigSigners(t *testing.T) {
 		"--attestor.signer.*: no signer is asked":           {"--attestor.signer.typed-data-method", "eth_sign"},
 		"--attestor.signer.*: the signer's endpoint":        {"--attestor.signer.endpoint", "signer:9000"},
 		"--attestor.signer.*: the signer's address \"0x1\"": {"--attestor.signer.address", "0x1"},
+		"--attestor.signer.*: tls.enabled is on":            {"--attestor.signer.tls.enabled"},
 	} {
 		_, err := parse(t, append(needed(t), args...)...)
 		require.ErrorContains(t, err, want)
 	}
 	_, err = parse(t, withoutOwner...)
 	require.ErrorContains(t, err, "--private-key is missing")
+}
+
+// Traces are off, and few when they are on, unless somebody says more.
+func TestConfigTracing(t *testing.T) {
+	cfg, err := parse(t, needed(t)...)
+	require.NoError(t, err)
+	require.Equal(t, tracing.Config{Sample: 0.01}, cfg.Tracing)
+	t.Setenv("OP_CHANNELS_TRACING_SAMPLE", "0.5")
+	cfg, err = parse(t, append(needed(t), "--config", write(t, "tracing.toml", "[tracing]\nenabled = true\nendpoint = \"http://127.0.0.1:4318\""))...)
+	require.NoError(t, err)
+	require.Equal(t, tracing.Config{Enabled: true, Endpoint: "http://127.0.0.1:4318", Sample: 0.5}, cfg.Tracing)
+	for _, bad := range [][]string{{"--tracing.sample", "2"}, {"--tracing.endpoint", "127.0.0.1:4318"}} {
+		_, err := parse(t, append(needed(t), bad...)...)
+		require.ErrorContains(t, err, "--tracing.*")
+	}
 }
 
 // Several nodes can be given in every way that a list can; receipts are verified unless somebody says no.

@@ -30,6 +30,7 @@ import (
 	"github.com/evmts/channels/protocols"
 	"github.com/evmts/channels/sidecar"
 	"github.com/evmts/channels/sidecar/signer/signertest"
+	"github.com/evmts/channels/sidecar/tracing/tracingtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -183,6 +184,33 @@ func TestReadyzFollowsTheSigners(t *testing.T) {
 	code := 0
 	require.Eventually(t, func() bool { code, body = get(t, url+"/readyz"); return code == http.StatusOK }, patience, poll, body)
 	require.NotContains(t, out.String(), "secret")
+}
+
+// TestTracesByFlags: a service sends spans where it is told, with its name.
+func TestTracesByFlags(t *testing.T) {
+	c := tracingtest.Start(nil)
+	t.Cleanup(c.Close)
+	s, _ := startService(t, startChain(t, anvil.Options{}), "--module", counterModule(t), "--tracing.enabled", "--tracing.endpoint", c.URL, "--tracing.sample", "1",
+		"--metrics.enabled", "--metrics.addr", "127.0.0.1", "--metrics.port", "0")
+	client, err := rpc.Dial("http://" + s.RPCEndpoint())
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	var id common.Hash
+	require.NoError(t, client.Call(&id, "channels_open", map[string]any{
+		"participants": []map[string]any{
+			{"signer": s.Info().Session, "owner": s.Info().Owner}, {"signer": common.Address{2}, "owner": common.Address{3}},
+		},
+		"moduleHash": s.ModuleList()[0].Hash, "genesis": hexutil.Bytes(make([]byte, 160)), "forceQuota": 256, "noWait": true,
+	}))
+	require.Eventually(t, func() bool {
+		spans := c.Spans(traceOf("channel", id))
+		return len(spans) == 1 && spans[0].Name == "asking" && spans[0].About["then"] == "signing" && spans[0].Node == s.Info().Session.Hex()
+	}, patience, poll)
+	require.Eventually(t, func() bool {
+		sent, _ := sample(t, s, `op_channels_tracing_spans_total{result="exported"}`)
+		return sent == 1
+	}, patience, poll)
+	require.Empty(t, c.Faults())
 }
 
 // TestHealthzSeesALoopThatDoesNotTurn: the process alone is no health.

@@ -59,7 +59,7 @@ func (c Config) Check() error {
 	if c.Method != "" && c.Method != Auto && !slices.Contains(Methods, c.Method) {
 		return fmt.Errorf("no signer is asked by %q: give %s or one of %s", c.Method, Auto, strings.Join(Methods, ", "))
 	}
-	return checkEndpoint(c.Endpoint)
+	return checkEndpoint(c.Endpoint, c.TLSConfig.Enabled)
 }
 
 // KeyAddress is that of the key; zero without one.

@@ -403,6 +403,7 @@ func TestConfigOfASigner(t *testing.T) {
 		"no address":     func(c *signer.Config) { c.CLIConfig.Address = "" },
 		"half a key":     func(c *signer.Config) { c.CLIConfig.Address = "0x12" },
 		"the zero key":   func(c *signer.Config) { c.CLIConfig.Address = common.Address{}.Hex() },
+		"in the clear":   func(c *signer.Config) { c.Endpoint, c.TLSConfig = "http://signer:8545", optls.NewCLIConfig() },
 		"unknown method": func(c *signer.Config) { c.Method = "eth_sign" },
 		"a socket":       func(c *signer.Config) { c.Endpoint = "/run/clef.ipc" },
 		"websocket":      func(c *signer.Config) { c.Endpoint = "ws://signer" },

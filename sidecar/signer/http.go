@@ -68,14 +68,17 @@ func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// checkEndpoint takes http and https.
-func checkEndpoint(endpoint string) error {
+// checkEndpoint takes https, and http for those who asked for no certificates: what is meant to be secret must not go in the clear.
+func checkEndpoint(endpoint string, certificates bool) error {
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		return errors.New("the signer's endpoint is no URL") // its text may hold a secret
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return fmt.Errorf("the signer's endpoint has the scheme %q: give http://… or https://…", u.Scheme)
+	}
+	if u.Scheme == "http" && certificates {
+		return errors.New("tls.enabled is on, as by default, but the signer's endpoint begins with http: give https://…, or set tls.enabled to false")
 	}
 	return nil
 }
