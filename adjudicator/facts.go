@@ -12,6 +12,7 @@ import (
 	"github.com/ethereum/go-ethereum/core/types"
 
 	"github.com/evmts/channels/adjudicator/bindings"
+	"github.com/evmts/channels/channel"
 )
 
 // ErrLog is returned for a log of our contracts that they cannot have written.
@@ -161,10 +162,22 @@ func events(meta string, bodies map[string]func(*types.Log) (Body, error)) map[c
 }
 
 // ChunkPublishedTopic selects the chunks of journals in a log filter; channel and publisher are the next two topics.
-var ChunkPublishedTopic = publicationsTopic("ChunkPublished")
+var ChunkPublishedTopic = topicOf(factEvents.publications, "ChunkPublished")
 
-func publicationsTopic(name string) common.Hash {
-	for id, d := range factEvents.publications {
+var sealedTopic, enteredTopic = topicOf(factEvents.tickets, "Sealed"), topicOf(factEvents.tickets, "Entered")
+
+// SealedTopics selects the seal of one ticket in a log filter.
+func SealedTopics(ticketHash common.Hash) [][]common.Hash {
+	return [][]common.Hash{{sealedTopic}, nil, {ticketHash}}
+}
+
+// EnteredTopics selects the purchase of one ticket, with its records, in a log filter.
+func EnteredTopics(number channel.Amount) [][]common.Hash {
+	return [][]common.Hash{{enteredTopic}, {number.Bytes32()}}
+}
+
+func topicOf(set map[common.Hash]decoder, name string) common.Hash {
+	for id, d := range set {
 		if d.event.Name == name {
 			return id
 		}

@@ -400,3 +400,23 @@ func TestProgramPieces(t *testing.T) {
 		}
 	}
 }
+
+// What selects one ticket in a log filter selects its logs, and not those of another.
+func TestTopicsOfOneTicket(t *testing.T) {
+	selects := func(topics [][]common.Hash, l types.Log) bool {
+		for i, alternatives := range topics {
+			if len(alternatives) > 0 && (i >= len(l.Topics) || !slices.Contains(alternatives, l.Topics[i])) {
+				return false
+			}
+		}
+		return true
+	}
+	logs := examples(t)
+	sealed, entered := logs["Sealed"].want.(adjudicator.Sealed), logs["Entered"].want.(adjudicator.Entered)
+	require.True(t, selects(adjudicator.SealedTopics(sealed.TicketHash), logs["Sealed"].log))
+	require.True(t, selects(adjudicator.EnteredTopics(entered.Number), logs["Entered"].log))
+	for _, topics := range [][][]common.Hash{adjudicator.SealedTopics(common.Hash{0xee}), adjudicator.EnteredTopics(*uint256.NewInt(8))} {
+		require.False(t, selects(topics, logs["Sealed"].log))
+		require.False(t, selects(topics, logs["Entered"].log))
+	}
+}

@@ -156,7 +156,7 @@ func (s *Submitter) send(f *flight, j *job, answers chan<- sent) (early bool, er
 	}
 	switch {
 	case isVerdict(err):
-		if len(f.jobs) > 0 {
+		if f.mayHelp(j, err) {
 			return true, err
 		}
 		s.dropHead()

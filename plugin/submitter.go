@@ -84,6 +84,9 @@ type Request struct {
 	Data     []byte
 	Value    *big.Int // nil: 0
 	GasLimit uint64   // 0: estimated, plus a fifth
+	// Group names what the call belongs to, such as a channel: whether the contracts take it depends on no earlier call of another group. Calls
+	// without one depend on all.
+	Group string
 }
 
 // Result is what became of a Request. Err is nil when the transaction was mined with effect. Otherwise it is, or wraps,
@@ -116,8 +119,8 @@ var ErrGasCap = errors.New("the call needs more gas than --tx.gas-cap allows: ra
 // for the chain.
 //
 // Up to MaxPending transactions are in the pool at a time. Each call is simulated before it is sent. When the simulation fails
-// while earlier calls are pending, it may only be early: it is repeated when they are mined, so that an approve and the
-// deposit that needs it can be submitted together.
+// while earlier calls of its Group are pending, it may only be early: it is repeated when they are mined, so that an approve and the
+// deposit that needs it can be submitted together. So it is when the account cannot pay, as any of them may bring money.
 //
 // With an L1 (ForceConfig) calls are sent as deposits there, one at a time: all of them, or when the L2 builds blocks and leaves ours out.
 // Then the ordinary transaction and the deposit may both be mined. Whichever is first has the effect: a deposit takes the account's next
@@ -392,4 +395,11 @@ func (s *Submitter) deliver(j *job, r Result) {
 		s.results <- r
 	}
 	s.mu.Unlock()
+}
+
+// mayHelp tells whether a refusal of a call may be over when what is pending is mined.
+func (f *flight) mayHelp(j *job, err error) bool {
+	return slices.ContainsFunc(f.jobs, func(before *job) bool {
+		return j.Group == "" || before.Group == "" || before.Group == j.Group || errors.Is(err, ErrInsufficientFunds)
+	})
 }

@@ -213,6 +213,41 @@ func TestF7_DependentCallWaitsForTheCallBeforeIt(t *testing.T) {
 	require.NoError(t, r.Err)
 }
 
+// TestF7_RefusedCallHoldsUpNoOtherGroup: what the contract refuses for good, as a conclusion that somebody else was first with, is refused at
+// once, and does not wait for the transactions of other channels.
+func TestF7_RefusedCallHoldsUpNoOtherGroup(t *testing.T) {
+	t.Parallel()
+	n := startChain(t, anvil.Options{NoMining: true})
+	s := newSubmitter(t, dial(t, testConfig(n.URL())), submitterConfig(0))
+	gated := common.HexToAddress("0x6a7ed") // reverts while its balance is zero
+	require.NoError(t, n.SetCode(context.Background(), gated, common.FromHex("47600857600080fd5b00")))
+	payee := common.Address{0x77}
+	require.NoError(t, s.Submit(plugin.Request{ID: "first", Group: "a", To: payee, Value: big.NewInt(1), GasLimit: 100_000}))
+	pooled(t, n, s.From(), 1)
+	require.NoError(t, s.Submit(plugin.Request{ID: "refused", Group: "b", To: gated, GasLimit: 100_000}))
+	require.NoError(t, s.Submit(plugin.Request{ID: "next", Group: "c", To: payee, Value: big.NewInt(1), GasLimit: 100_000}))
+	r := result(t, s) // no block was mined
+	require.Equal(t, "refused", r.ID)
+	require.ErrorIs(t, r.Err, plugin.ErrReverted)
+	pooled(t, n, s.From(), 2)
+
+	// What belongs together waits for its own.
+	require.NoError(t, s.Submit(plugin.Request{ID: "approve", Group: "d", To: gated, Value: big.NewInt(1), GasLimit: 100_000}))
+	require.NoError(t, s.Submit(plugin.Request{ID: "deposit", Group: "d", To: gated, GasLimit: 100_000}))
+	mine(t, n, s, 3)
+	var mined []string
+	for range 3 {
+		r := result(t, s)
+		require.NoError(t, r.Err)
+		mined = append(mined, r.ID)
+	}
+	require.ElementsMatch(t, []string{"first", "next", "approve"}, mined)
+	mine(t, n, s, 1)
+	r = result(t, s)
+	require.Equal(t, "deposit", r.ID)
+	require.NoError(t, r.Err)
+}
+
 func TestF7_AccountWithoutFundsIsNamed(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

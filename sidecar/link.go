@@ -270,7 +270,7 @@ func (l *Link) build(req TxRequest) {
 	}
 	l.mu.Unlock()
 	for i, c := range calls {
-		if err := l.sender.Submit(plugin.Request{ID: ids[i], To: c.To, Data: c.Data, Value: c.Value}); err != nil {
+		if err := l.sender.Submit(plugin.Request{ID: ids[i], Group: req.Channel.Hex(), To: c.To, Data: c.Data, Value: c.Value}); err != nil {
 			l.sent(plugin.Result{ID: ids[i], Err: err})
 		}
 	}

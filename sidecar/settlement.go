@@ -97,7 +97,7 @@ func (l *Link) ticket(hash common.Hash) (adjudicator.Ticket, error) {
 	if hash == (common.Hash{}) {
 		return adjudicator.Ticket{}, nil
 	}
-	sealed, err := search(l, func(f adjudicator.Sealed) bool { return f.TicketHash == hash })
+	sealed, err := search(l, adjudicator.SealedTopics(hash), func(f adjudicator.Sealed) bool { return f.TicketHash == hash })
 	if err != nil {
 		return adjudicator.Ticket{}, fmt.Errorf("ticket %s: %w", hash, err)
 	}
@@ -106,15 +106,16 @@ func (l *Link) ticket(hash common.Hash) (adjudicator.Ticket, error) {
 
 // snapshot finds the records that a ticket was bought over.
 func (l *Link) snapshot(t adjudicator.Ticket) ([]adjudicator.Record, error) {
-	entered, err := search(l, func(f adjudicator.Entered) bool { return f.Number == t.Number })
+	entered, err := search(l, adjudicator.EnteredTopics(t.Number), func(f adjudicator.Entered) bool { return f.Number == t.Number })
 	if err != nil {
 		return nil, fmt.Errorf("records of ticket %s: %w", t.Number.Dec(), err)
 	}
 	return entered.Records, nil
 }
 
-// search goes back through the logs of the tickets until a fact is the wanted one.
-func search[F adjudicator.Body](l *Link, wanted func(F) bool) (found F, err error) {
+// search goes back through the logs of the tickets until a fact is the wanted one. The node is asked for that one only: a busy World sells
+// many tickets, each with its records in the log.
+func search[F adjudicator.Body](l *Link, topics [][]common.Hash, wanted func(F) bool) (found F, err error) {
 	head, err := l.chain.Client().BlockNumber(l.ctx)
 	if err != nil {
 		return found, fmt.Errorf("read the chain's head: %w", err)
@@ -123,7 +124,7 @@ func search[F adjudicator.Body](l *Link, wanted func(F) bool) (found F, err erro
 	for to := head; ; to -= ticketPage {
 		from := max(lowest, to-min(to, ticketPage-1))
 		logs, err := l.chain.Client().FilterLogs(l.ctx, ethereum.FilterQuery{
-			FromBlock: new(big.Int).SetUint64(from), ToBlock: new(big.Int).SetUint64(to), Addresses: []common.Address{l.contracts.Tickets},
+			FromBlock: new(big.Int).SetUint64(from), ToBlock: new(big.Int).SetUint64(to), Addresses: []common.Address{l.contracts.Tickets}, Topics: topics,
 		})
 		if err != nil {
 			return found, fmt.Errorf("read the logs of the tickets: %w", err)
