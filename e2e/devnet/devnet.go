@@ -41,6 +41,8 @@ type Options struct {
 	// Signer holds the keys of the operator's owner and of the attestor, and gives where it is asked for one; nil: they are with the
 	// sidecar.
 	Signer func(key *ecdsa.PrivateKey) (endpoint string, err error)
+	// Nice is how far the sidecars give way to other processes, 0 to 19, as `nice` takes it.
+	Nice int
 	// Args are more options of a sidecar's run; nil: none.
 	Args func(name string) []string
 	// Attach says how a sidecar, or the verifier, reaches the chain; nil: as everybody does.

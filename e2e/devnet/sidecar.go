@@ -39,6 +39,7 @@ type Sidecar struct {
 	binary      string
 	args        []string
 	sessionFile string
+	nice        int
 	proc        process
 
 	ownerElsewhere bool // with a remote signer
@@ -70,6 +71,7 @@ const (
 // newSidecar gives a sidecar its keys and files.
 func newSidecar(o *Options, name string, owner *ecdsa.PrivateKey, p2pPort, rpcPort, metricsPort int) (*Sidecar, error) {
 	s := &Sidecar{
+		nice: o.Nice,
 		Name: name, RPCPort: rpcPort, MetricsPort: metricsPort, OwnerKey: owner, binary: o.Binary,
 		DataDir: filepath.Join(o.Dir, "data", name), LogFile: filepath.Join(o.Dir, "logs", name+".log"),
 	}
@@ -192,7 +194,11 @@ func (s *Sidecar) Start() error {
 	}
 	defer log.Close() // the child has its own descriptor
 	// In the environment the key is readable by this user only; arguments are readable by everyone.
-	proc, err := child.Start(log, s.Env(), s.binary, s.args...)
+	binary, args := s.binary, s.args
+	if s.nice > 0 { // nice becomes the program that it runs: it is the same process
+		binary, args = "nice", append([]string{"-n", strconv.Itoa(s.nice), binary}, args...)
+	}
+	proc, err := child.Start(log, s.Env(), binary, args...)
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,8 @@ type Options struct {
 
 const (
 	blockTime = time.Second
+	// nice is how far the sidecars give way to the sequencer: as ops/systemd/op-channels.service has it.
+	nice = 10
 	// Limit is the most by which the chain may become slower, in percent.
 	Limit        = 5.0
 	settleTime   = 5 * time.Second // after a start, before anything is measured
@@ -165,7 +167,7 @@ func (r *run) start(ctx context.Context) (err error) {
 	}
 	ports := map[string]int{"operator": r.pprof[0], "alice": r.pprof[1], "bob": r.pprof[2]}
 	r.d, err = devnet.Start(ctx, devnet.Options{
-		Dir: r.o.Dir, Root: r.o.Root, Binary: r.o.Binary, OpStack: r.o.OpStack, BlockTime: blockTime, ChainOnly: true, Progress: r.o.Progress,
+		Dir: r.o.Dir, Root: r.o.Root, Binary: r.o.Binary, OpStack: r.o.OpStack, BlockTime: blockTime, ChainOnly: true, Progress: r.o.Progress, Nice: nice,
 		Args: func(name string) []string {
 			return []string{
 				"--log.level", "info", "--pprof.enabled", "--pprof.port", fmt.Sprint(ports[name]),

@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -150,4 +151,11 @@ func TestAuditMissesWhatIsNotThere(t *testing.T) {
 		require.NoError(t, a.events(store, "x", c.g), name)
 		require.Equal(t, c.lost, a.LostCount, name)
 	}
+}
+
+// The sidecars are measured as the unit runs them.
+func TestNiceIsTheUnits(t *testing.T) {
+	unit, err := os.ReadFile(filepath.Join("..", "..", "ops", "systemd", "op-channels.service"))
+	require.NoError(t, err)
+	require.Contains(t, string(unit), fmt.Sprintf("\nNice=%d\n", nice))
 }
