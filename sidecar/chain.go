@@ -315,7 +315,11 @@ func (e *Engine) submit(c *running, tx protocols.Tx) {
 }
 
 func (e *Engine) onTxResult(r TxResult) {
-	out := protocols.Submitted{Tx: r.Tx}
+	out, result := protocols.Submitted{Tx: r.Tx}, resultWord(r.Err)
+	if c := e.channels[r.Channel]; r.Err != nil && c != nil && c.shows(r.Tx) {
+		e.cfg.Log.Info("Transaction needless", "channel", r.Channel, "kind", r.Tx.Kind, "why", "the chain has what it was for", "err", r.Err)
+		result, r.Err = txNeedless, nil
+	}
 	if r.Err != nil {
 		out.Err = r.Err.Error()
 		e.cfg.Log.Warn("Transaction failed", "channel", r.Channel, "kind", r.Tx.Kind, "err", r.Err)
@@ -323,7 +327,7 @@ func (e *Engine) onTxResult(r TxResult) {
 	for _, tx := range r.Mined {
 		e.cfg.Log.Info("Transaction mined", "channel", r.Channel, "kind", r.Tx.Kind, "tx", tx.Hash, "gas", tx.GasUsed, "forced", tx.Forced != nil)
 	}
-	e.cfg.Metrics.Transactions.WithLabelValues(r.Tx.Kind.String(), resultWord(r.Err)).Inc()
+	e.cfg.Metrics.Transactions.WithLabelValues(r.Tx.Kind.String(), result).Inc()
 	if c := e.channels[r.Channel]; c != nil {
 		delete(c.txs, r.Tx)
 		c.expect(r)
@@ -344,6 +348,8 @@ const (
 	txMined  = "mined"
 	txFailed = "failed"
 	txHeld   = "held" // not sent: the admin's wish
+	// Refused, or without effect, because somebody else was first: a conclusion that another participant sent.
+	txNeedless = "needless"
 )
 
 func resultWord(err error) string {

@@ -65,6 +65,7 @@ func startPeerAs(t testing.TB, seed byte, dir string, module []byte, options der
 	require.NoError(t, err)
 	logger := log.NewLogger(log.DiscardHandler())
 	p := &peer{key: key, dir: dir, reg: prometheus.NewRegistry()}
+	p.metrics = sidecar.NewMetrics(p.reg)
 	runtime, err := derivation.NewEngine(derivation.Config{})
 	require.NoError(t, err)
 	library := derivation.NewLibrary(runtime)
@@ -79,7 +80,7 @@ func startPeerAs(t testing.TB, seed byte, dir string, module []byte, options der
 		Keys: sidecar.Keys{Session: key, Owner: key}, ChainID: 901, Adjudicator: common.Address{0xad},
 		Stall: 2 * time.Second, Skew: 30 * time.Second, Margin: time.Minute, Turn: 10 * time.Second,
 		Store: p.store, Network: p.net, Chain: newStill(), Modules: sidecar.ModulesOf(library),
-		Metrics: sidecar.NewMetrics(p.reg), Log: logger,
+		Metrics: p.metrics, Log: logger,
 	}
 	change(&cfg)
 	p.engine, err = sidecar.NewEngine(cfg)

@@ -93,7 +93,7 @@ func NewMetrics(r *prometheus.Registry) *Metrics {
 		m.ChainHead, m.HeadTime, m.TrustedTime, m.TickTime, m.Balance, m.Obligations, m.FundsErrors, m.L1Balance, m.L1Obligations, m.Up)
 	// A series that begins with its first failure has no increase that an alert could see: what alerts look at begins at 0.
 	for _, kind := range []protocols.TxKind{protocols.TxDeposit, protocols.TxRefund, protocols.TxConclude, protocols.TxSettle, protocols.TxPublish, protocols.TxRelease} {
-		for _, result := range []string{txMined, txFailed, txHeld} {
+		for _, result := range []string{txMined, txFailed, txHeld, txNeedless} {
 			m.Transactions.WithLabelValues(kind.String(), result)
 		}
 	}

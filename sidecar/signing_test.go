@@ -157,6 +157,7 @@ type obliging struct {
 	block   uint64
 	asked   []sidecar.TxRequest
 	loses   map[protocols.TxKind]bool // the next one is mined, and its block is gone before anybody sees it
+	late    chan sidecar.TxRequest    // conclusions: somebody else was first, and the test says when ours is refused; nil: ours are taken
 }
 
 func newObliging() *obliging {
@@ -180,6 +181,10 @@ func (o *obliging) Submit(r sidecar.TxRequest) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.asked = append(o.asked, r)
+	if o.late != nil && r.Tx.Kind == protocols.TxConclude {
+		o.late <- r
+		return
+	}
 	o.results <- sidecar.TxResult{Channel: r.Channel, Tx: r.Tx, Mined: []sidecar.MinedTx{{Hash: common.Hash{byte(len(o.asked))}, Block: o.block + 1}}}
 	if o.loses[r.Tx.Kind] {
 		o.loses[r.Tx.Kind] = false
