@@ -69,7 +69,7 @@ devnet-op: deps build op-binaries ## devnet on a real op-stack: op-geth, op-node
 	$(BIN) devnet --op-stack --dir build/devnet-op
 
 .PHONY: test-op
-test-op: deps build op-binaries op-geth-channels ## all scenarios on a real op-stack (not part of test; about fifteen minutes)
+test-op: deps build op-binaries op-geth-channels ## all scenarios on a real op-stack (not part of test; about twenty minutes)
 	go test -tags opstack -timeout 40m -count 1 -p 1 ./e2e/opdevnet ./e2e
 
 .PHONY: test-op-smoke
